@@ -1,0 +1,1 @@
+"""Flux, the resource manager framework."""

@@ -1,0 +1,84 @@
+"""One request that is being served: who asked, how to answer, what happens when they hang up."""
+
+from collections.abc import Callable
+from errno import ENODATA
+
+from flux.wire.message import Data, Message, Request, end_of_stream, refuse, respond
+
+
+class Later:
+    """The type of LATER."""
+
+
+LATER = Later()
+"""Returned by a method that keeps its Call and answers it itself."""
+
+
+class Call:
+    """A request and the way back. Answers after the last one, or after the caller left, are dropped."""
+
+    __slots__ = ("_drop", "_send", "closed", "on_close", "request")
+
+    def __init__(self, request: Request, send: Callable[[Message], None], drop: Callable[["Call"], None]) -> None:
+        self.request = request
+        self.closed = not request.wants_answer
+        self.on_close: Callable[[], None] | None = None
+        """Called once when the caller is gone or cancels; not when the call was answered."""
+        self._send = send
+        self._drop = drop
+
+    @property
+    def sender(self) -> bytes:
+        """The address of who asked, the same for all of its requests."""
+        return self.request.sender
+
+    @property
+    def link(self) -> bytes:
+        """The address that the request came from last: a child broker, or somebody on this one."""
+        return self.request.route[0] if self.request.route else b""
+
+    @property
+    def key(self) -> tuple[bytes, int]:
+        """What names this request among all (RFC 6: sender and matchtag)."""
+        return self.request.sender, self.request.matchtag
+
+    def respond(self, data: Data = None) -> None:
+        """Gives one answer; the last one unless the caller asked for a stream."""
+        if self.closed:
+            return
+        more = self.request.streaming
+        self._send(respond(self.request, data, more=more))
+        if not more:
+            self._finish()
+
+    def refuse(self, errnum: int, text: str = "") -> None:
+        """Gives an error, which is always the last answer. `text` is one short line."""
+        if not self.closed:
+            self._send(refuse(self.request, errnum, text))
+            self._finish()
+
+    def end(self) -> None:
+        """Ends a stream in order (ENODATA)."""
+        if not self.closed:
+            self._send(end_of_stream(self.request))
+            self._finish()
+
+    def cancel(self, errnum: int = ENODATA) -> None:
+        """The caller wants no more: tells the method, ends the stream with `errnum`."""
+        if not self.closed:
+            hook, self.on_close = self.on_close, None
+            if hook is not None:
+                hook()
+            self.refuse(errnum)
+
+    def abandon(self) -> None:
+        """The caller is gone: tells the method, answers nothing."""
+        if not self.closed:
+            hook, self.on_close = self.on_close, None
+            self._finish()
+            if hook is not None:
+                hook()
+
+    def _finish(self) -> None:
+        self.closed = True
+        self._drop(self)

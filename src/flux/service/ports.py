@@ -1,0 +1,78 @@
+"""The ports through which a service reaches its broker and the world. A broker, or a test, stands behind them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from flux.wire.message import Message
+
+
+class Attributes(Protocol):
+    """The broker's attributes, as text (flux-broker-attributes(7))."""
+
+    def get(self, name: str) -> str: ...  # OSError(ENOENT) for an unknown name
+    def set(self, name: str, value: str, *, force: bool = False) -> None: ...
+    def watch(self, name: str, told: Callable[[str], None]) -> None: ...
+
+
+class Process(Protocol):
+    """One process that runs on this broker's node, leader of its process group."""
+
+    pid: int
+
+    def write(self, stream: str, data: bytes) -> None: ...  # to stdin or a channel
+    def close(self, stream: str) -> None: ...
+    def pause(self, stream: str) -> None: ...  # read no more of its output for now
+    def resume(self, stream: str) -> None: ...
+    def kill(self, signum: int) -> None: ...  # the whole process group; OSError(ESRCH) once it is gone
+
+
+class Watcher(Protocol):
+    """Who is told what a process does. Called in the loop, never before `spawn` has returned the process."""
+
+    def output(self, process: Process, stream: str, data: bytes) -> None: ...  # b"" is the end of the stream
+    def drained(self, process: Process, stream: str, count: int) -> None: ...  # bytes of input it has taken
+    def exited(self, process: Process, status: int) -> None: ...  # wait status; output may still follow
+
+
+class Spawn(Protocol):
+    """Starts a process; OSError says why not (ENOENT: no such command, or no such directory)."""
+
+    async def __call__(
+        self,
+        argv: Sequence[str],
+        watcher: Watcher,
+        *,
+        env: Mapping[str, str],
+        cwd: str = "",
+        channels: Sequence[str] = (),
+        sockets: Mapping[str, int] = {},
+        flags: int = 0,
+    ) -> Process: ...
+
+
+class Timer(Protocol):
+    """Something that will be called, unless it is cancelled."""
+
+    def cancel(self) -> None: ...
+
+
+class Host(Protocol):
+    """What a broker is to a service that it hosts."""
+
+    rank: int
+    size: int
+    uuid: str
+    hostname: str
+    attributes: Attributes
+    spawn: Spawn
+
+    def send(self, msg: Message, sender: bytes) -> None: ...  # routes it as coming from `sender`
+    def subscribe(self, prefix: str, sender: bytes) -> None: ...
+    def unsubscribe(self, prefix: str, sender: bytes) -> None: ...
+    def log(self, level: int, app: str, text: str) -> None: ...
+    def now(self) -> float: ...  # seconds on a clock that never goes back
+    def wall(self) -> float: ...  # seconds since 1970
+    def after(self, seconds: float, do: Callable[[], None]) -> Timer: ...
+    def rusage(self, who: str) -> dict[str, Any]: ...  # getrusage(2) of self, children or thread
+    def parent(self) -> bytes: ...  # the link to the parent, b"" on rank 0
+    def port(self, name: str) -> Any: ...  # a further port by name; OSError(ENOSYS) where there is none
