@@ -1,0 +1,180 @@
+"""A connection to a broker for a program without an event loop. Bytes and messages; knows no RPC."""
+
+import os
+from _socket import AF_UNIX, MSG_DONTWAIT, SOCK_STREAM
+from _socket import socket as Socket
+from collections.abc import Iterable
+from errno import ECONNRESET, EINVAL, ENOENT
+from select import POLLIN, POLLOUT, poll
+from time import sleep
+
+from flux.runtime.interrupt import Shield
+from flux.wire.framing import MAX_MESSAGE, Unpacker, pack
+from flux.wire.message import Message
+
+CHUNK = 1 << 16
+"""Bytes asked for in one read; twice as much costs ten times more, as malloc then maps pages for each."""
+RETRIES, FIRST_DELAY, LONGEST_DELAY = 5, 0.016, 2.0
+
+LOST = "lost connection to the broker"
+NO_SESSION = "FLUX_URI is not set and no system instance was found: start a session with `flux start`"
+SYSTEM_SOCKET = "/run/flux/local"
+
+
+def address(url: str | None) -> str:
+    """Finds the socket that a URL names: `local://PATH`, or None for the session around us."""
+    url = url or os.environ.get("FLUX_URI")
+    if not url:
+        if not os.path.exists(SYSTEM_SOCKET):
+            raise OSError(ENOENT, NO_SESSION)
+        return SYSTEM_SOCKET
+    scheme, separator, path = url.partition("://")
+    if not separator or scheme != "local" or not path:
+        raise OSError(EINVAL, f"{url}: not a URL of the form local://PATH")
+    return path
+
+
+def retries() -> int:
+    """How often a refused connection is tried again."""
+    text = os.environ.get("FLUX_LOCAL_CONNECTOR_RETRY_COUNT", "")
+    if text and not text.isdecimal():
+        raise OSError(EINVAL, f"FLUX_LOCAL_CONNECTOR_RETRY_COUNT: not a number: {text}")
+    return int(text) if text else RETRIES
+
+
+def delays() -> Iterable[float]:
+    """Seconds to wait before each further attempt."""
+    return (min(FIRST_DELAY * 2**n, LONGEST_DELAY) for n in range(retries()))
+
+
+def refusal(accept: bytes, path: str) -> OSError | None:
+    """Reads the byte that a broker greets with: 0 is welcome, anything else an errno."""
+    if not accept:
+        return OSError(ECONNRESET, LOST)
+    if accept[0]:
+        return OSError(accept[0], f"{path}: {os.strerror(accept[0])}")
+    return None
+
+
+def lost() -> OSError:
+    """What a caller gets when the broker is gone. Always ECONNRESET: BrokenPipeError is about our own output."""
+    return OSError(ECONNRESET, LOST)
+
+
+class Connection:
+    """A connected socket that carries messages. What was received is never lost, also when Ctrl-C ends a wait."""
+
+    def __init__(self, sock: Socket, limit: int = MAX_MESSAGE) -> None:
+        self._sock = sock
+        self._unpacker = Unpacker(limit)
+        self._chunks: list[bytes] = []
+        self._out: list[bytes] = []
+        self._poll = poll()
+        self._shield = Shield()
+
+    def fileno(self) -> int:
+        """The descriptor to wait on; -1 once it is closed."""
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._sock.close()
+
+    @property
+    def unread(self) -> bool:
+        """Whether something was read from the socket that `receive` has not returned yet."""
+        return bool(self._chunks)
+
+    def queue(self, msg: Message) -> None:
+        """Sends a message together with what follows, on the next `flush` or `receive`."""
+        self._out.append(pack(msg))
+
+    def send(self, msg: Message) -> None:
+        """Sends a message now."""
+        self._out.append(pack(msg))
+        self.flush()
+
+    def flush(self) -> None:
+        """Sends what is queued. Reads meanwhile: a broker that cannot answer does not read either."""
+        if not self._out:
+            return
+        with self._shield:
+            while not self._write():
+                self._wait(POLLIN | POLLOUT, None)
+                self._read(MSG_DONTWAIT)
+
+    def receive(self, timeout: float | None = None) -> list[Message]:
+        """Waits for bytes, at most `timeout` seconds, and returns the messages that are complete, perhaps none."""
+        self.flush()
+        with self._shield:
+            if not self._chunks:
+                if timeout is None:
+                    self._read(0)
+                elif timeout <= 0 or self._wait(POLLIN, timeout):
+                    self._read(MSG_DONTWAIT)
+            return self._unpack()
+
+    def _wait(self, events: int, timeout: float | None) -> bool:
+        self._poll.register(self._sock.fileno(), events)
+        self._shield.waiting = True
+        try:
+            return bool(self._poll.poll(None if timeout is None else timeout * 1000))
+        finally:
+            self._shield.waiting = False
+
+    def _read(self, flags: int) -> None:
+        """Reads what is there. The bytes get from the kernel to the list within one C call, so no signal comes between."""
+        self._shield.waiting = True
+        try:
+            self._chunks.extend(map(self._sock.recv, (CHUNK,), (flags,)))
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._chunks.append(b"")
+        finally:
+            self._shield.waiting = False
+
+    def _write(self) -> bool:
+        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        try:
+            sent = self._sock.send(data, MSG_DONTWAIT)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._out = []
+            raise lost() from None
+        self._out = [data[sent:]] if sent < len(data) else []
+        return not self._out
+
+    def _unpack(self) -> list[Message]:
+        messages: list[Message] = []
+        while self._chunks and self._chunks[0]:
+            messages += self._unpacker.feed(self._chunks.pop(0))
+        if self._chunks and not messages:
+            raise lost()
+        return messages
+
+
+def connect(url: str | None = None) -> Connection:
+    """Connects to a broker, trying again for a moment when it is not there (a session that is starting)."""
+    path = address(url)
+    sock = Socket(AF_UNIX, SOCK_STREAM)
+    try:
+        _connect(sock, path)
+        refused = refusal(sock.recv(1), path)
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"{path}: {error.strerror or error}") from None
+    if refused is not None:
+        sock.close()
+        raise refused
+    return Connection(sock)
+
+
+def _connect(sock: Socket, path: str) -> None:
+    for delay in delays():
+        try:
+            return sock.connect(path)
+        except OSError:
+            sleep(delay)
+    sock.connect(path)
