@@ -1,0 +1,172 @@
+"""The broker: one mailbox, one node that decides, and the neighbours that get what it decided."""
+
+import asyncio
+import traceback
+from collections import deque
+from collections.abc import Callable
+from errno import EEXIST
+
+from flux.broker.hops import Deliver, Links, Subscriptions
+from flux.overlay.node import BELOW, BROKER, SUBSCRIBERS, Node, Step
+from flux.overlay.notices import EventsLost, Gone, Noise, Notice
+from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_WARNING, Service
+from flux.wire.message import LOCAL, BadMessage, Event, Message, Request
+
+SLICE = 2000
+"""Messages that are routed before the loop gets its turn."""
+PATIENCE = 0.02
+"""Seconds that a message waits for an event before the parent is asked for it."""
+
+
+class Broker:
+    """One broker: moves messages between its services, its clients and its neighbours on the tree."""
+
+    def __init__(self, node: Node, loop: asyncio.AbstractEventLoop) -> None:
+        self.node = node
+        self.loop = loop
+        self.links: Links | None = None
+        self.log: Callable[[int, str, str], None] = lambda level, app, text: None
+        self.told: Callable[[Notice], None] = lambda notice: None
+        """Hears every notice, after the services did."""
+        self.subscriptions = Subscriptions()
+        self.services: dict[bytes, Service] = {}
+        self._hops: dict[bytes | str, Deliver] = {
+            SUBSCRIBERS: self._fan_out,  # type: ignore[dict-item]
+            BELOW: self._publish,
+            BROKER: self._notice,  # type: ignore[dict-item]
+        }
+        self._box: deque[tuple[Message, bytes, int]] = deque()
+        self._draining = False
+        self._asking: asyncio.TimerHandle | None = None
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    def send(self, msg: Message, sender: bytes) -> None:
+        """Takes a message from a service or a client of this broker."""
+        if isinstance(msg, Request):
+            msg.rolemask |= LOCAL
+        self._box.append((msg, sender, -1))
+        if not self._draining:
+            self._drain()
+
+    def receive(self, msg: Message, link: bytes, mark: int) -> None:
+        """Takes a message from a neighbour on the tree, who had seen event `mark`."""
+        msg.rolemask &= ~LOCAL
+        self._box.append((msg, link, mark))
+        if not self._draining:
+            self._drain()
+
+    def lost(self, link: bytes, reason: str) -> None:
+        """The connection to a neighbour on the tree is gone."""
+        self.act(self.node.lost(link, reason))
+
+    def act(self, steps: list[Step]) -> None:
+        """Does what the node wants done, then what follows from it."""
+        if self._draining:
+            self._do(steps)
+            return
+        self._draining = True
+        try:
+            self._do(steps)
+        finally:
+            self._draining = False
+        self._drain()
+
+    def _do(self, steps: list[Step]) -> None:
+        for hop, out in steps:
+            deliver = self._hops.get(hop)
+            try:
+                if deliver is not None:
+                    deliver(out)  # type: ignore[arg-type]
+                elif self.links is not None:
+                    self.links.send(hop, out, self.node.events.last)  # type: ignore[arg-type]
+            except Exception:
+                self.log(LOG_ERR, "broker", traceback.format_exc().rstrip())
+
+    def _drain(self) -> None:
+        self._draining = True
+        box, node = self._box, self.node
+        try:
+            for _ in range(SLICE):
+                if not box:
+                    break
+                msg, via, mark = box.popleft()
+                try:
+                    self._do(node.send(msg, via) if mark < 0 else node.receive(msg, via, mark))
+                except BadMessage as error:
+                    self.log(LOG_WARNING, "broker", f"ignored a message: {error}")
+        finally:
+            self._draining = False
+        if box:
+            self.loop.call_soon(self._drain)
+        if self._asking is None and node.waiting:
+            self._asking = self.loop.call_later(PATIENCE, self._ask)
+
+    def _ask(self) -> None:
+        """Something still waits for an event: asks for it, and looks again."""
+        self._asking = None
+        self.act(self.node.overdue())
+        if self.node.waiting and self.node.joined:
+            self._asking = self.loop.call_later(PATIENCE, self._ask)
+
+    # -- neighbours on this broker ----------------------------------------------------------------------------------
+
+    def attach(self, hop: bytes, deliver: Deliver, *, answers: bool = True) -> None:
+        """Makes a client known. One that does not live in this process may leave requests unanswered: those are watched."""
+        self._hops[hop] = deliver
+        if answers:
+            self.node.router.pending.watch(hop)
+
+    def detach(self, hop: bytes) -> None:
+        """A client is gone: its services, subscriptions and requests with it."""
+        if self._hops.pop(hop, None) is not None:
+            self.subscriptions.drop(hop)
+            self.act(list(self.node.router.lost(hop)))
+
+    def register(self, name: str, hop: bytes) -> None:
+        """Makes a neighbour the owner of a service name. OSError(EEXIST) if there is one."""
+        if not self.node.router.register(name, hop):
+            raise OSError(EEXIST, f"service {name} is already registered")
+
+    def unregister(self, name: str, hop: bytes) -> bool:
+        """Takes the name away; False if that neighbour did not own it."""
+        return self.node.router.unregister(name, hop)
+
+    def host_service(self, service: Service) -> None:
+        """Lets a service hear what it subscribed to and the answers to what it asks, before it owns a name."""
+        self.services[service.id] = service
+        self._hops[service.id] = service.deliver
+
+    def drop_service(self, service: Service) -> None:
+        """Forgets a service."""
+        self.services.pop(service.id, None)
+        self.detach(service.id)
+
+    # -- what the node says -----------------------------------------------------------------------------------------
+
+    def _fan_out(self, event: Event) -> None:
+        for hop in self.subscriptions.hearers(event):
+            deliver = self._hops.get(hop)
+            if deliver is not None:
+                deliver(event)
+
+    def _publish(self, event: Message) -> None:
+        if self.links is not None:
+            self.links.publish(event)
+
+    def _notice(self, notice: Notice) -> None:
+        services = list(self.services.values())
+        match notice:
+            case Gone(ranks, uuids, reason):
+                level = LOG_DEBUG if reason == "administrative shutdown" else LOG_ERR
+                self.log(level, "broker", f"lost rank{'s' * (len(ranks) > 1)} {','.join(map(str, ranks))}: {reason}")
+                for uuid in uuids:
+                    for service in services:
+                        service.link_lost(uuid)
+            case EventsLost(last):
+                self.log(LOG_WARNING, "broker", f"events up to {last} were lost")
+                for service in services:
+                    service.events_lost()
+            case Noise(text):
+                self.log(LOG_WARNING, "broker", text)
+        self.told(notice)

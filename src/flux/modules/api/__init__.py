@@ -1,0 +1,1 @@
+"""Clients on a unix socket: the local connector."""

@@ -1,0 +1,26 @@
+"""Who may connect to a broker, and with which roles (RFC 12). Pure."""
+
+from errno import EPERM
+
+from flux.wire.message import LOCAL, OWNER, UNKNOWN, USER, Message
+
+
+def roles(uid: int, owner: int, *, allow_guest: bool, allow_root: bool) -> int:
+    """The roles of a peer by its user id. OSError(EPERM) for who may not connect."""
+    if uid == owner or (uid == 0 and allow_root):
+        return OWNER | LOCAL
+    if allow_guest:
+        return USER | LOCAL
+    raise OSError(EPERM, f"user {uid} may not connect to this instance")
+
+
+def stamp(msg: Message, userid: int, rolemask: int) -> None:
+    """Fills in who sends. The owner may speak for others, so only what is unset; a guest speaks for itself alone."""
+    if not rolemask & OWNER:
+        msg.userid, msg.rolemask = userid, rolemask
+        return
+    if msg.userid == UNKNOWN:
+        msg.userid = userid
+    if msg.rolemask == 0:
+        msg.rolemask = rolemask
+    msg.rolemask |= LOCAL

@@ -1,0 +1,52 @@
+"""One client as the broker knows it: who it is, what it subscribed to, whom it has talked to. Pure."""
+
+from flux.wire.message import NORESPONSE, OWNER, PRIVATE, UPSTREAM, Event, Request
+
+Contact = tuple[str, int, int]
+
+
+class Client:
+    """A connection's state."""
+
+    def __init__(self, hop: bytes, userid: int, rolemask: int) -> None:
+        self.hop, self.userid, self.rolemask = hop, userid, rolemask
+        self.services: set[str] = set()
+        """The service names that it serves."""
+        self._subscriptions: dict[str, int] = {}
+        self._contacts: set[Contact] = set()
+
+    def subscribe(self, prefix: str) -> None:
+        """Counts one more subscription to topics that begin with `prefix`."""
+        self._subscriptions[prefix] = self._subscriptions.get(prefix, 0) + 1
+
+    def unsubscribe(self, prefix: str) -> bool:
+        """Counts one less; False if there was none."""
+        count = self._subscriptions.get(prefix, 0)
+        if count > 1:
+            self._subscriptions[prefix] = count - 1
+        else:
+            self._subscriptions.pop(prefix, None)
+        return count > 0
+
+    @property
+    def subscriptions(self) -> list[str]:
+        """Every subscription, as often as it is counted."""
+        return [prefix for prefix, count in self._subscriptions.items() for _ in range(count)]
+
+    def hears(self, event: Event) -> bool:
+        """Whether it gets that event: it subscribed, and a private one is its own or it is the owner's."""
+        if event.flags & PRIVATE and not self.rolemask & OWNER and event.userid != self.userid:
+            return False
+        topic = event.topic
+        return any(topic.startswith(prefix) for prefix in self._subscriptions)
+
+    def contacted(self, msg: Request) -> None:
+        """Notes which service, and where, may keep something for this client."""
+        self._contacts.add((msg.service, msg.nodeid, msg.flags & UPSTREAM))
+
+    def farewells(self) -> list[Request]:
+        """The requests that tell those services that the client is gone."""
+        return [
+            Request(self.userid, self.rolemask, NORESPONSE | upstream, f"{service}.disconnect", None, nodeid)
+            for service, nodeid, upstream in sorted(self._contacts)
+        ]

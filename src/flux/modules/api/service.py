@@ -1,0 +1,162 @@
+"""The local connector: clients of this broker on a unix socket (spec: flux-core's connector-local)."""
+
+from errno import EINVAL
+from typing import Any, ClassVar
+
+from flux.modules.api.access import roles, stamp
+from flux.modules.api.client import Client
+from flux.service import Call, Service, request
+from flux.service.kit import LOG_DEBUG
+from flux.wire.framing import pack
+from flux.wire.message import Control, Event, Message, Request, refuse, respond
+
+ACCEPTED = b"\0"
+WAITING_LIMIT = 64 << 20
+"""Bytes of answers that a client may leave unread before it is dropped; from 1 MiB on its requests are not read."""
+
+
+class Api(Service):
+    """Accepts clients, fills in who they are, passes their messages on."""
+
+    name: ClassVar[str] = "connector-local"
+
+    async def start(self) -> None:
+        """Binds the socket that the attribute local-uri names."""
+        self._clients: dict[Any, Client] = {}
+        self._broker = self.host.port("neighbours")
+        self._new_hop = self.host.port("uuid")
+        path = self.host.attributes.get("local-uri").removeprefix("local://")
+        self._listener = await self.host.port("listen")(path, self._connected, self._received, self._lost)
+
+    async def stop(self) -> None:
+        """Hangs up on everybody, after the answers that wait."""
+        for link in list(self._clients):
+            link.close("the broker is shutting down")
+        await self._listener.close()
+
+    def deliver(self, msg: Message) -> None:
+        """Events go to the clients that subscribed; the rest is for the service itself."""
+        if not isinstance(msg, Event):
+            super().deliver(msg)
+            return
+        packed = b""
+        for link, client in list(self._clients.items()):
+            if client.hears(msg):
+                packed = packed or pack(msg)
+                link.write(packed)
+                self._limit(link)
+
+    @request()
+    def stats_get(self, call: Call) -> dict[str, Any]:
+        """Message counts, and how many clients there are."""
+        return super().stats_get(call) | {"clients": len(self._clients)}
+
+    # -- connections ------------------------------------------------------------------------------------------------
+
+    def _connected(self, link: Any, uid: int, owner: int) -> None:
+        """Somebody is at the socket: lets it in, or tells it why not with one byte."""
+        try:
+            mask = roles(uid, owner, allow_guest=self._allows("guest-user"), allow_root=self._allows("root-owner"))
+        except OSError as error:
+            link.write(bytes((error.errno or EINVAL,)))
+            link.close(str(error.strerror))
+            return
+        client = Client(self._new_hop(), uid, mask)
+        self._clients[link] = client
+        link.on_pause = self._paused
+
+        def deliver(msg: Message) -> None:
+            link.send(msg)
+            self._limit(link)
+
+        self._broker.attach(client.hop, deliver)
+        link.write(ACCEPTED)
+
+    def _lost(self, link: Any, reason: str) -> None:
+        """A client hung up, or was: nothing of it stays."""
+        client = self._clients.pop(link, None)
+        if client is None:
+            return
+        for prefix in client.subscriptions:
+            self.host.unsubscribe(prefix, self.id)
+        for farewell in client.farewells():
+            self.host.send(farewell, client.hop)
+        self._broker.detach(client.hop)
+        self.log(LOG_DEBUG, f"client {client.hop[:8].decode()} of user {client.userid} left: {reason}")
+
+    def _paused(self, link: Any) -> None:
+        """A client that does not read its answers gets no further requests in."""
+        if link.paused:
+            link.pause_reading()
+        else:
+            link.resume_reading()
+
+    def _limit(self, link: Any) -> None:
+        if link.paused and link.waiting > WAITING_LIMIT:
+            link.abort("it does not read its answers")
+
+    def _allows(self, whom: str) -> bool:
+        try:
+            return self.host.attributes.get(f"access.allow-{whom}") in ("1", "true")
+        except OSError:
+            return False
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    def _received(self, link: Any, msg: Message) -> None:
+        """A client sent a message."""
+        client = self._clients.get(link)
+        if client is None or isinstance(msg, Control):
+            return
+        stamp(msg, client.userid, client.rolemask)
+        if isinstance(msg, Request):
+            if msg.topic in _OURS:
+                self._serve_client(link, client, msg)
+                return
+            client.contacted(msg)
+        elif isinstance(msg, Event):
+            msg.sequence = 0
+        self.host.send(msg, client.hop)
+
+    def _serve_client(self, link: Any, client: Client, msg: Request) -> None:
+        """What concerns the connection itself."""
+        try:
+            body = msg.body()
+            key = "topic" if msg.topic.startswith("event.") else "service"
+            name = body.get(key)
+            if not isinstance(name, str):
+                raise OSError(EINVAL, f"{msg.topic}: {key} is missing or not a string")
+            getattr(self, _OURS[msg.topic])(client, name)
+        except OSError as error:
+            answer = refuse(msg, error.errno or EINVAL, error.strerror or "")
+        else:
+            answer = respond(msg)
+        if msg.wants_answer:
+            link.send(answer)
+
+    def _subscribe(self, client: Client, prefix: str) -> None:
+        client.subscribe(prefix)
+        self.host.subscribe(prefix, self.id)
+
+    def _unsubscribe(self, client: Client, prefix: str) -> None:
+        if client.unsubscribe(prefix):
+            self.host.unsubscribe(prefix, self.id)
+
+    def _add_service(self, client: Client, name: str) -> None:
+        if not name or "." in name:
+            raise OSError(EINVAL, f"'{name}' is not a service name")
+        self._broker.register(name, client.hop)
+        client.services.add(name)
+
+    def _remove_service(self, client: Client, name: str) -> None:
+        if not self._broker.unregister(name, client.hop):
+            raise OSError(EINVAL, f"service {name} is not yours")
+        client.services.discard(name)
+
+
+_OURS = {
+    "event.subscribe": "_subscribe",
+    "event.unsubscribe": "_unsubscribe",
+    "service.add": "_add_service",
+    "service.remove": "_remove_service",
+}

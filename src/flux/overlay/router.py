@@ -1,0 +1,90 @@
+"""Where a message goes next. Pure: told (message, from where), it answers [(where, message)]; it sends nothing."""
+
+from errno import EHOSTUNREACH, ENOSYS
+
+from flux.overlay.pending import Pending
+from flux.overlay.routes import Routes
+from flux.wire.message import ANY, UPSTREAM, Request, Response, refuse
+
+Hop = bytes
+"""The address of a neighbour: a broker on the tree, a service or a client of this broker."""
+
+MAX_HOPS = 128
+"""Brokers a request may pass before it counts as lost; a tree of fan-out 2 and 2**60 brokers needs fewer."""
+
+
+class Router:
+    """The routing rules of one broker (RFC 3), over services, learned routes and pending requests."""
+
+    def __init__(self, rank: int) -> None:
+        self.rank = rank
+        self.parent: Hop | None = None
+        self.routes = Routes()
+        self.pending = Pending()
+        self._services: dict[str, Hop] = {}
+
+    def request(self, msg: Request, via: Hop) -> list[tuple[Hop, Request | Response]]:
+        """Routes a request that came from `via`."""
+        msg.route = (via, *msg.route)
+        hop = self._next(msg)
+        if isinstance(hop, int):
+            return self._refuse(msg, hop)
+        if msg.topic.endswith(".disconnect"):
+            self.pending.forget(msg.sender, msg.service)
+        self.pending.sent(hop, msg)
+        return [(hop, msg)]
+
+    def response(self, msg: Response, via: Hop) -> list[tuple[Hop, Request | Response]]:
+        """Sends a response from `via` back the way its request came."""
+        if not msg.route:
+            return []
+        self.pending.answered(via, msg)
+        hop = msg.route[0]
+        msg.route = msg.route[1:]
+        return [(hop, msg)]
+
+    def lost(self, hop: Hop) -> list[tuple[Hop, Request | Response]]:
+        """A neighbour is gone: nothing leads there, and whoever waits for it learns so."""
+        self.routes.drop(hop)
+        if self.parent == hop:
+            self.parent = None
+        self._services = {name: owner for name, owner in self._services.items() if owner != hop}
+        refusals = self.pending.lost(hop, EHOSTUNREACH)
+        self.pending.forget(hop)
+        return [step for refusal in refusals for step in self.response(refusal, hop)]
+
+    # -- services ---------------------------------------------------------------------------------------------------
+
+    def register(self, name: str, hop: Hop) -> bool:
+        """Makes `hop` the owner of a service name on this broker; False if it has one."""
+        return self._services.setdefault(name, hop) == hop
+
+    def unregister(self, name: str, hop: Hop) -> bool:
+        """Takes a service name from `hop`; False if it was not the owner."""
+        if self._services.get(name) != hop:
+            return False
+        del self._services[name]
+        return True
+
+    def owner(self, name: str) -> Hop | None:
+        """Who serves that name on this broker."""
+        return self._services.get(name)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _next(self, msg: Request) -> Hop | int:
+        """The next hop, or the errnum with which the request ends here."""
+        if len(msg.route) > MAX_HOPS:
+            return EHOSTUNREACH
+        if msg.nodeid == ANY or msg.flags & UPSTREAM:
+            here = not (msg.flags & UPSTREAM and msg.nodeid == self.rank)
+            return (here and self._services.get(msg.service)) or self.parent or ENOSYS
+        if msg.nodeid == self.rank:
+            return self._services.get(msg.service) or ENOSYS
+        return self.routes.link(msg.nodeid) or self.parent or EHOSTUNREACH
+
+    def _refuse(self, msg: Request, errnum: int) -> list[tuple[Hop, Request | Response]]:
+        if not msg.wants_answer:
+            return []
+        text = f"No service matching {msg.topic} is registered" if errnum == ENOSYS else ""
+        return self.response(refuse(msg, errnum, text), b"")

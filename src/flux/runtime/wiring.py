@@ -1,0 +1,238 @@
+"""One broker's sockets on the tree and event overlays: a parent above, children below. Moves messages, decides nothing.
+
+Upwards a DEALER, downwards a ROUTER whose identities are the children's uuids, so that a link's address is the peer's
+uuid. Events go down by XPUB and SUB. A child subscribes to its own uuid as well: once that has reached the parent its
+event link stands, and only then is its first message, the hello, let in. So no event falls between hello and connect.
+A frame on the tree is 8 bytes, the number of the last event that the sender has seen, and the message."""
+
+import asyncio
+from collections.abc import Callable
+from struct import Struct
+from typing import NamedTuple
+
+import zmq
+
+from flux.runtime import curve
+from flux.runtime.curve import Gatekeeper, Keys
+from flux.runtime.zsocket import Reader
+from flux.wire.codec import decode, encode
+from flux.wire.framing import MAX_MESSAGE, join, split
+from flux.wire.message import BadMessage, Message
+
+_mark = Struct(">Q")
+PROBES = (0.0, 0.01, 0.1, 1.0)
+"""Seconds after a disconnect at which the children are probed: ZeroMQ says that one is gone, not which, and not at once."""
+
+
+class Endpoint(NamedTuple):
+    """Where a broker listens: for the tree and for events, and its public key ("" on one host)."""
+
+    tree: str
+    event: str
+    pubkey: str = ""
+
+
+class Ears(NamedTuple):
+    """Who is told what happens on the sockets."""
+
+    receive: Callable[[Message, bytes, int], None]
+    lost: Callable[[bytes, str], None]
+    noise: Callable[[str], None]
+
+
+class Wiring:
+    """The ZeroMQ sockets of one broker."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, uuid: str, ears: Ears, keys: Keys | None = None) -> None:
+        self._loop, self._uuid, self._ears, self._keys = loop, uuid.encode(), ears, keys
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context.setsockopt(zmq.MAX_SOCKETS, 64)
+        self._gate = Gatekeeper(loop, self._context) if keys is not None else None
+        self._readers: dict[str, Reader] = {}
+        self._parent = b""
+        self._down: zmq.Socket[bytes] | None = None
+        self._up: zmq.Socket[bytes] | None = None
+        self._events: zmq.Socket[bytes] | None = None
+        self._children: set[bytes] = set()
+        self._listening: set[bytes] = set()
+        self._early: dict[bytes, list[bytes]] = {}
+
+    # -- connections ------------------------------------------------------------------------------------------------
+
+    def listen(self, tree: str, event: str) -> Endpoint:
+        """Binds to two endpoints, such as ipc://PATH or tcp://ADDRESS:*; returns what others connect to."""
+        self._down, self._events = self._socket(zmq.ROUTER), self._socket(zmq.XPUB)
+        self._down.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._down.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        for socket in (self._down, self._events):
+            if self._keys is not None:
+                curve.serve(socket, self._keys)
+        monitor = self._down.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
+        self._read("monitor-below", monitor, self._below)
+        self._down.bind(tree)
+        self._events.bind(event)
+        self._read("children", self._down, self._from_child)
+        self._read("subscriptions", self._events, self._subscription)
+        return Endpoint(_bound(self._down), _bound(self._events), self._keys.public.decode() if self._keys else "")
+
+    def admit(self, pubkey: str) -> None:
+        """Lets the broker with that public key connect."""
+        if self._gate is not None:
+            self._gate.admit(pubkey.encode())
+
+    def connect(self, uuid: str, endpoint: Endpoint) -> None:
+        """Connects to a parent; what is sent to its uuid from now on goes there."""
+        self._parent = uuid.encode()
+        self._up, events = self._socket(zmq.DEALER), self._socket(zmq.SUB)
+        self._up.setsockopt(zmq.ROUTING_ID, self._uuid)
+        for socket in (self._up, events):
+            if self._keys is not None:
+                curve.join(socket, self._keys, endpoint.pubkey.encode())
+        monitor = self._up.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+        self._read("monitor-above", monitor, self._above)
+        for prefix in (b"", self._uuid):
+            events.setsockopt(zmq.SUBSCRIBE, prefix)
+        events.connect(endpoint.event)
+        self._up.connect(endpoint.tree)
+        self._read("events", events, self._from_events)
+        self._read("parent", self._up, self._from_parent)
+
+    def disconnect(self, link: bytes) -> None:
+        """Gives up a link."""
+        if link == self._parent:
+            self._parent, self._up = b"", None
+            for name in ("monitor-above", "events", "parent"):
+                self._readers.pop(name).close()
+        self._children.discard(link)
+        self._listening.discard(link)
+
+    def close(self) -> None:
+        """Closes all; what was sent is given a moment to leave."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+        if self._gate is not None:
+            self._gate.close()
+        self._up = self._down = self._events = None
+        self._context.term()
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    def send(self, link: bytes, msg: Message, mark: int) -> None:
+        """Sends a message to a neighbour; one that is gone is reported as lost, later."""
+        frame = _mark.pack(mark) + join(encode(msg))
+        if link == self._parent:
+            if self._up is not None:
+                self._up.send(frame, zmq.NOBLOCK)
+                self._readers["parent"].poke()
+        elif self._down is not None and not self._to_child(link, frame):
+            self._loop.call_soon(self._child_lost, link)
+
+    def publish(self, msg: Message) -> None:
+        """Sends an event to all children."""
+        if self._events is not None and self._listening:
+            self._events.send(join(encode(msg)), zmq.NOBLOCK)
+            self._readers["subscriptions"].poke()
+
+    def _to_child(self, link: bytes, frame: bytes) -> bool:
+        assert self._down is not None
+        try:
+            self._down.send(link, zmq.SNDMORE | zmq.NOBLOCK)
+            self._down.send(frame, zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EHOSTUNREACH:
+                return False
+            raise
+        self._readers["children"].poke()
+        return True
+
+    def _from_child(self, parts: list[bytes]) -> None:
+        link = parts[0]
+        if link in self._listening:
+            self._children.add(link)
+            self._receive(link, parts[1:])
+        elif len(self._early) < 10_000:
+            self._early[link] = parts[1:]
+
+    def _from_parent(self, parts: list[bytes]) -> None:
+        self._receive(self._parent, parts)
+
+    def _receive(self, link: bytes, parts: list[bytes]) -> None:
+        if parts == [b""]:
+            return  # a probe
+        try:
+            if len(parts) != 1 or not 8 < len(parts[0]) <= MAX_MESSAGE:
+                raise BadMessage("not one frame of a message")
+            (mark,) = _mark.unpack_from(parts[0])
+            msg = decode(split(parts[0][8:]))
+        except BadMessage as error:
+            self._ears.noise(f"ignored a message from {link[:8]!r}: {error}")
+            return
+        self._ears.receive(msg, link, mark)
+
+    def _from_events(self, parts: list[bytes]) -> None:
+        try:
+            msg = decode(split(parts[0]))
+        except BadMessage as error:
+            self._ears.noise(f"ignored an event: {error}")
+            return
+        self._ears.receive(msg, self._parent, 0)
+
+    def _subscription(self, parts: list[bytes]) -> None:
+        """Somebody (un)subscribed: the prefix that is a uuid says who."""
+        link = parts[0][1:]
+        if not link:
+            return
+        if parts[0][:1] == b"\0":
+            self._listening.discard(link)
+            return
+        self._listening.add(link)
+        early = self._early.pop(link, None)
+        if early is not None:
+            self._from_child([link, *early])
+
+    # -- what the monitors say --------------------------------------------------------------------------------------
+
+    def _below(self, parts: list[bytes]) -> None:
+        kind = int.from_bytes(parts[0][:2], "little")
+        if kind != zmq.EVENT_DISCONNECTED:
+            self._ears.noise("a connection to the overlay port did not speak our protocol")
+            return
+        for delay in PROBES:
+            self._loop.call_later(delay, self._probe)
+
+    def _probe(self) -> None:
+        """Finds out which children are gone: ZeroMQ refuses to send to them."""
+        if self._down is None:
+            return
+        for link in list(self._children):
+            if not self._to_child(link, b""):
+                self._child_lost(link)
+
+    def _child_lost(self, link: bytes) -> None:
+        if link in self._children:
+            self.disconnect(link)
+            self._ears.lost(link, "connection lost")
+
+    def _above(self, parts: list[bytes]) -> None:
+        kind = int.from_bytes(parts[0][:2], "little")
+        if self._parent:
+            self._ears.lost(self._parent, "connection lost" if kind == zmq.EVENT_DISCONNECTED else "key refused")
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _socket(self, kind: int) -> zmq.Socket[bytes]:
+        socket: zmq.Socket[bytes] = self._context.socket(kind)
+        for option, value in ((zmq.SNDHWM, 0), (zmq.RCVHWM, 0), (zmq.LINGER, 50), (zmq.MAXMSGSIZE, MAX_MESSAGE)):
+            socket.setsockopt(option, value)
+        return socket
+
+    def _read(self, name: str, socket: zmq.Socket[bytes], read: Callable[[list[bytes]], None]) -> None:
+        self._readers[name] = Reader(self._loop, socket, read)
+
+
+def _bound(socket: zmq.Socket[bytes]) -> str:
+    """The endpoint that a socket was bound to, with the port that it got."""
+    end = socket.getsockopt(zmq.LAST_ENDPOINT)
+    assert isinstance(end, bytes)
+    return end.rstrip(b"\0").decode()
