@@ -1,11 +1,22 @@
 """The ports through which a service reaches its broker and the world. A broker, or a test, stands behind them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
-import msgspec
-
+from flux.runtime.spawn_port import AS_THE_BROKER, STDIO, Conditions, Process, Spawn, Watcher
 from flux.wire.message import Message
+
+__all__ = [
+    "AS_THE_BROKER",
+    "STDIO",
+    "Attributes",
+    "Conditions",
+    "Host",
+    "Process",
+    "Spawn",
+    "Timer",
+    "Watcher",
+]
 
 
 class Attributes(Protocol):
@@ -14,59 +25,6 @@ class Attributes(Protocol):
     def get(self, name: str) -> str: ...  # OSError(ENOENT) for an unknown name
     def set(self, name: str, value: str, *, force: bool = False) -> None: ...
     def watch(self, name: str, told: Callable[[str], None]) -> None: ...
-
-
-class Process(Protocol):
-    """One process that runs on this broker's node, leader of its process group unless asked otherwise."""
-
-    pid: int
-
-    def write(self, stream: str, data: bytes) -> None: ...  # to stdin or a channel; never blocks, never fails
-    def close(self, stream: str) -> None: ...  # end of input, after what is still to be written
-    def pause(self, stream: str) -> None: ...  # read no more of its output for now
-    def resume(self, stream: str) -> None: ...
-    def kill(self, signum: int) -> None: ...  # the whole process group; OSError(ESRCH) once it is gone
-
-
-class Watcher(Protocol):
-    """Who is told what a process does. Called in the loop, never before `spawn` has returned the process."""
-
-    def output(self, process: Process, stream: str, data: bytes) -> None: ...  # b"" is the end of the stream, told once
-    def drained(self, process: Process, stream: str, count: int) -> None: ...  # bytes of input it has taken
-    def stopped(self, process: Process, signum: int) -> None: ...  # by SIGSTOP and the like
-    def exited(self, process: Process, status: int) -> None: ...  # wait status, told once; output may still follow
-
-
-class Conditions(msgspec.Struct, frozen=True):
-    """What a process is born with besides its environment. What is not said is as the broker was started with."""
-
-    umask: int | None = None
-    limits: dict[str, int] = {}
-    """Soft limits by getrlimit(2) name in lower case (`nofile`); -1 is none. The hard limit caps them."""
-    cpus: tuple[int, ...] = ()
-    """Logical CPUs that it may use."""
-
-
-AS_THE_BROKER = Conditions()
-STDIO = ("stdin", "stdout", "stderr")
-
-
-class Spawn(Protocol):
-    """Starts a process; OSError says why not (ENOENT: no such command, or no such directory)."""
-
-    async def __call__(
-        self,
-        argv: Sequence[str],
-        watcher: Watcher,
-        *,
-        env: Mapping[str, str],
-        cwd: str = "",
-        streams: Sequence[str] = STDIO,  # which of them are the watcher's; the others are the broker's own
-        channels: Sequence[str] = (),  # two-way streams; a variable of that name tells the process which descriptor
-        sockets: Mapping[str, int] = {},  # descriptors to hand over, by variable, or by `stdin`, `stdout`, `stderr`
-        group: bool = True,  # whether it leads a process group
-        conditions: Conditions = AS_THE_BROKER,
-    ) -> Process: ...
 
 
 class Timer(Protocol):

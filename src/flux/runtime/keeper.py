@@ -1,0 +1,202 @@
+"""The keeper: the small process that is the parent of every task, so that none outlives its broker.
+
+It starts, signals and reaps what it is told to, and when the broker's end of the socket closes, for whatever reason,
+it kills all that it has started and all that came of it. It knows nothing of jobs, of messages or of who asks.
+"""
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from errno import EIO
+from typing import NoReturn
+
+from flux.runtime.keeper_birth import born
+from flux.runtime.keeper_link import Ended, Inbox, Kill, Order, Refused, Report, Start, Started, Stopped, packed
+from flux.runtime.linux import descendants, set_process_name, set_subreaper
+
+DEAF = frozenset(
+    getattr(signal, f"SIG{name}")
+    for name in ("INT", "TERM", "HUP", "QUIT", "TSTP", "TTIN", "TTOU", "USR1", "USR2", "ALRM", "PIPE", "XCPU", "XFSZ")
+)
+"""What a terminal, or a hand that meant the broker, may send: a keeper lives exactly as long as its broker."""
+
+
+class Keeper:
+    """The broker's hold on its keeper: its pid, and the socket whose closing ends it."""
+
+    __slots__ = ("pid", "sock")
+
+    def __init__(self, pid: int, sock: socket.socket) -> None:
+        self.pid = pid
+        self.sock = sock
+
+
+def fork_keeper() -> Keeper:
+    """Forks the keeper. Call it before anything is opened and before there are threads."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:  # else our socket would become some task's stdin
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        _live(theirs)
+    theirs.close()
+    return Keeper(pid, ours)
+
+
+def _live(sock: socket.socket) -> NoReturn:
+    """The whole life of the forked process; nothing of its parent's code runs on."""
+    code = 1
+    try:
+        gc.disable()
+        _let_go(sock.fileno())
+        set_subreaper()
+        set_process_name("flux-keeper")
+        _Keeping(sock).run()
+        code = 0
+    except BaseException:  # noqa: BLE001 - the last frame of this process: there is nobody to raise to
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _let_go(kept: int) -> None:
+    """Closes all that the broker had open, and forgets how it took signals."""
+    os.closerange(3, kept)
+    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
+    for signum in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(signum, signal.SIG_IGN if signum in DEAF else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+class _Keeping:
+    """What a keeper does: one blocking loop."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._inbox = Inbox(sock)
+        self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+        self._running: dict[int, bool] = {}
+        """Each process that was started and has not ended, and whether it leads a group."""
+
+    def run(self) -> None:
+        """Serves the broker until it is gone."""
+        try:
+            self._serve()
+        finally:
+            self._end()
+
+    def _serve(self) -> None:
+        woken, wake = socket.socketpair()
+        woken.setblocking(False)
+        wake.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        ready = select.poll()
+        for sock in (self._sock, woken):
+            ready.register(sock, select.POLLIN)
+        while True:
+            which = [fd for fd, _ in ready.poll()]
+            if woken.fileno() in which:
+                woken.recv(4096)
+                self._reap()
+            if self._sock.fileno() in which:
+                if not self._inbox.receive():
+                    return
+                for order, descriptors in self._inbox.messages():
+                    self._obey(order, descriptors)  # type: ignore[arg-type]
+                    self._reap()
+
+    def _obey(self, order: Order, descriptors: list[int]) -> None:
+        if isinstance(order, Kill):
+            self._kill(order.pid, order.signum)
+            return
+        try:
+            self._report(self._start(order, descriptors))
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _start(self, order: Start, descriptors: list[int]) -> Report:
+        try:
+            pid = born(order, descriptors, self._home)
+        except OSError as error:
+            return Refused(order.id, error.errno or EIO, error.strerror or str(error))
+        self._running[pid] = order.group
+        return Started(order.id, pid)
+
+    def _kill(self, pid: int, signum: int) -> None:
+        """Signals a group. A leader that has ended may have left others in it, as long as its number is not taken."""
+        try:
+            if pid in self._running:
+                (os.killpg if self._running[pid] else os.kill)(pid, signum)
+            elif any(_group(child) == pid for child in descendants(os.getpid())):
+                os.killpg(pid, signum)
+        except OSError:
+            pass  # gone, or another user's by now: the broker learns of an end by its status
+
+    def _reap(self) -> None:
+        """Reports who has ended or stopped. Most of what dies here was never started by us: orphans that came to us."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._tell(pid, status)
+
+    def _tell(self, pid: int, status: int) -> None:
+        if pid not in self._running:
+            return
+        if os.WIFSTOPPED(status):
+            self._report(Stopped(pid, os.WSTOPSIG(status)))
+        else:
+            del self._running[pid]
+            self._report(Ended(pid, status))
+
+    def _report(self, report: Report) -> None:
+        try:
+            self._sock.sendall(packed(report))
+        except OSError:
+            pass  # the broker is gone: the loop sees it next
+
+    def _end(self) -> None:
+        """Kills everything. Who loses its parent becomes our child, so nobody is left when we have no child left."""
+        for pid in self._running:
+            self._kill(pid, signal.SIGKILL)
+        while True:
+            found = list(descendants(os.getpid())) or list(self._running)
+            if found and not _kill_each(found):
+                return
+            try:  # none found and yet children: somebody is just being handed over to us
+                self._tell(*os.waitpid(-1, 0 if found else os.WNOHANG))
+            except ChildProcessError:
+                return
+            self._reap()
+
+
+def _kill_each(pids: list[int]) -> bool:
+    """Kills what may be killed; False if all belong to other users, so that waiting might have no end."""
+    killed = False
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+            killed = True
+        except ProcessLookupError:
+            killed = True
+        except PermissionError:
+            continue
+    return killed
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
