@@ -1,0 +1,67 @@
+"""How a broker finds the others: endpoints, business cards over PMI, the connection to its parent."""
+
+from typing import NamedTuple
+
+from flux.base.hostlist import Hostlist
+from flux.base.taskmap import Taskmap
+from flux.broker.attributes import AttributeTable
+from flux.overlay.card import Card, read_card
+from flux.overlay.topology import Kary
+from flux.runtime import system
+from flux.runtime.curve import Keys, fresh_keys
+from flux.runtime.pmi import Bootstrap
+from flux.runtime.wiring import Endpoint, Wiring
+
+
+class Reach(NamedTuple):
+    """Whether the brokers are on one host, and the keys that they need if not."""
+
+    local: bool
+    keys: Keys | None
+
+
+def reach(pmi: Bootstrap, attributes: AttributeTable) -> Reach:
+    """ipc on one host, tcp with CURVE when PMI says that there are several, or cannot say, or by tbon.prefertcp."""
+    if pmi.size == 1:
+        return Reach(True, None)
+    if attributes.lookup("tbon.prefertcp", "0") not in ("0", "", "false"):
+        return Reach(False, fresh_keys())
+    local = _nodes(pmi, attributes) == 1
+    return Reach(local, None if local else fresh_keys())
+
+
+def _nodes(pmi: Bootstrap, attributes: AttributeTable) -> int:
+    """How many hosts there are by PMI's word, 0 if it does not say."""
+    text = pmi.get("flux.taskmap") or pmi.get("PMI_process_mapping") or ""
+    try:
+        taskmap = Taskmap.decode(text)
+    except ValueError:
+        return 0
+    if not taskmap.unknown:
+        attributes.fix("broker.mapping", taskmap.encode())
+    return taskmap.nnodes
+
+
+def listen(wiring: Wiring, where: Reach, rank: int, tree: Kary, rundir: str) -> Endpoint:
+    """Binds for the children, if the tree gives this rank any."""
+    if not tree.children(rank):
+        return Endpoint("", "", where.keys.public.decode() if where.keys else "")
+    if where.local:
+        return wiring.listen(f"ipc://{rundir}/tbon-{rank}", f"ipc://{rundir}/event-{rank}")
+    address = f"tcp://{system.address()}:*"
+    return wiring.listen(address, address)
+
+
+def exchange(pmi: Bootstrap, own: Card, tree: Kary, attributes: AttributeTable, local: bool) -> dict[int, Card]:
+    """Publishes our card and reads those of parent and children; all of them when the hosts differ."""
+    pmi.put(str(pmi.rank), own.text())
+    pmi.barrier()
+    parent = tree.parent(pmi.rank)
+    if local:
+        wanted = [] if parent is None else [parent]
+    else:
+        wanted = [rank for rank in range(pmi.size) if rank != pmi.rank]
+    cards = {rank: read_card(rank, pmi.get(str(rank))) for rank in wanted}
+    hosts = [own.host if local or rank == pmi.rank else cards[rank].host for rank in range(pmi.size)]
+    attributes.fix("hostlist", ",".join(hosts) if local else str(Hostlist(hosts)))
+    return cards

@@ -1,0 +1,107 @@
+"""The initial program: what rank 0 runs for the user, with the user's terminal, and whose end ends the session."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+
+from flux.broker.attributes import AttributeTable
+from flux.service.ports import Process, Spawn
+
+PRIVATE = (
+    "FLUX_JOB_ID", "FLUX_JOB_SIZE", "FLUX_JOB_NNODES", "FLUX_JOB_TMPDIR", "FLUX_TASK_RANK", "FLUX_TASK_LOCAL_ID",
+    "FLUX_KVS_NAMESPACE", "FLUX_PROXY_REMOTE", "FLUX_PMI_LIBRARY_PATH", "I_MPI_PMI_LIBRARY",
+)  # fmt: skip
+PRIVATE_PREFIXES = ("PMI_", "SLURM_", "PMIX_", "PALS_")
+"""What told us how to start is not for those whom we start."""
+
+KILL_AFTER = 5.0
+"""Seconds that a program has to end when the session does, before it is killed."""
+
+
+class InitialProgram:
+    """Runs a command, or an interactive shell, and tells how it ended."""
+
+    def __init__(self, command: tuple[str, ...], attributes: AttributeTable, spawn: Spawn) -> None:
+        self._command, self._attributes, self._spawn = command, attributes, spawn
+        self._process: Process | None = None
+        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> int:
+        """Runs it; returns its exit code, 128 + the signal that ended it, 127 if there is no such command."""
+        if not self._command and self._attributes.lookup("broker.rc2_none", "0") in ("1", "true"):
+            return await self._ended
+        env = environment(os.environ, self._attributes.get("local-uri"))
+        argv = command_line(self._command, env)
+        try:
+            self._process = await self._spawn(argv, self, env=env, streams=(), group=False)
+        except OSError as error:
+            print(f"flux-broker: {error.strerror}", file=sys.stderr)
+            return 126 if isinstance(error, PermissionError) else 127
+        return await self._ended
+
+    @property
+    def interactive(self) -> bool:
+        """Whether it is a shell that somebody types into: it deals with the terminal's signals itself."""
+        return not self._command
+
+    def signal(self, signum: int) -> None:
+        """Passes a signal on to it."""
+        if self._process is not None:
+            with suppress(OSError):
+                self._process.kill(signum)
+
+    def stop(self) -> None:
+        """Ends it, because the session ends: SIGHUP to a shell (which ignores SIGTERM), SIGTERM to others, then SIGKILL."""
+        if self._process is None:
+            if not self._ended.done():
+                self._ended.set_result(0)
+        elif not self._ended.done():
+            self.signal(signal.SIGHUP if self.interactive else signal.SIGTERM)
+            asyncio.get_running_loop().call_later(KILL_AFTER, self.signal, signal.SIGKILL)
+
+    # -- what the keeper tells --------------------------------------------------------------------------------------
+
+    def output(self, process: Process, stream: str, data: bytes) -> None:
+        """It writes where we write: nothing comes here."""
+
+    def drained(self, process: Process, stream: str, count: int) -> None:
+        """It reads where we read."""
+
+    def stopped(self, process: Process, signum: int) -> None:
+        """It was stopped; whoever did that will go on with it."""
+
+    def exited(self, process: Process, status: int) -> None:
+        """It ended."""
+        self._process = None
+        if not self._ended.done():
+            self._ended.set_result(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+
+
+def command_line(command: tuple[str, ...], env: Mapping[str, str]) -> list[str]:
+    """What to execute: one word is a shell's command, several are a command with arguments, none is the shell itself."""
+    shell = env.get("SHELL") or "/bin/sh"
+    if len(command) == 1:
+        return [shell, "-c", command[0]]
+    return list(command) or [shell]
+
+
+def environment(own: Mapping[str, str], uri: str) -> dict[str, str]:
+    """The environment of the initial program: this session's URI, and this session's `flux` first in PATH."""
+    env = {name: value for name, value in own.items() if name not in PRIVATE and not name.startswith(PRIVATE_PREFIXES)}
+    env["FLUX_URI"] = uri
+    path = env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+    where = command_directory()
+    if path.split(":")[0] != where:
+        path = f"{where}:{path}"
+    return env | {"PATH": path}
+
+
+def command_directory() -> str:
+    """Where the `flux` command of this installation is."""
+    named = os.path.abspath(sys.argv[0])
+    if os.path.basename(named) == "flux" and os.access(named, os.X_OK):
+        return os.path.dirname(named)
+    return os.path.dirname(sys.executable)

@@ -1,0 +1,255 @@
+"""One broker's part in a session: what each state of its life needs done. The same for a process and in a simulation."""
+
+import asyncio
+from signal import SIGTERM
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+from flux.base.idset import IDset
+from flux.broker.broker import Broker
+from flux.broker.host import BrokerHost
+from flux.broker.life import Life
+from flux.broker.runlevels import BUILTINS, rc1
+from flux.broker.services import RESIDENT
+from flux.overlay.lifecycle import State
+from flux.overlay.notices import Gone, Notice, ParentLost, ParentReady
+from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_INFO, Service
+
+GOODBYE_TIMEOUT = 5.0
+"""Seconds that the parent has to answer our goodbye."""
+
+
+class Modules(Protocol):
+    """The table of loaded modules."""
+
+    async def load(self, name: str, args: Any = ()) -> Any: ...
+    async def adopt(self, service: type[Service]) -> Any: ...
+    async def remove(self, name: str) -> None: ...
+
+
+class Program(Protocol):
+    """The initial program of rank 0."""
+
+    async def run(self) -> int: ...  # its exit code, 128 + the signal that ended it
+    def stop(self) -> None: ...
+    def signal(self, signum: int) -> None: ...
+
+
+class Session:
+    """Carries a broker through its life."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        host: BrokerHost,
+        life: Life,
+        modules: Modules,
+        connect: Callable[[], None],
+        program: Program | None,
+        wanted: tuple[str, ...] | None = None,
+    ) -> None:
+        self.exit_code = 0
+        self.failure = ""
+        """Why the session could not start, for the one line that the user gets."""
+        self.ended = broker.loop.create_future()
+        self._broker, self._host, self._life, self._modules = broker, host, life, modules
+        self._connect, self._program = connect, program
+        self._builtins = BUILTINS if wanted is None else tuple(name for name in BUILTINS if name != "connector-local")
+        self._rc1 = [name for name in rc1(host.rank) if wanted is None or name in wanted]
+        self._loaded: list[str] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._resident: Service | None = None
+        self._left: asyncio.Event = asyncio.Event()
+        broker.told = self._notice
+        life.watch(self._enter)
+
+    def begin(self) -> None:
+        """Starts with the first state."""
+        self._enter(self._life.state)
+
+    def post(self, event: str) -> None:
+        """Something happened: on to the next state, if it leads to one."""
+        self._life.post(event)
+
+    def fail(self, reason: str, code: int = 1) -> None:
+        """Remembers the first failure; it is the exit code unless something failed before."""
+        self.failure = self.failure or reason
+        self.exit_code = self.exit_code or code
+
+    def signal(self, signum: int) -> None:
+        """A signal came: rank 0 passes it to the initial program; SIGTERM elsewhere makes this broker leave."""
+        if self._life.state == State.RUN and self._program is not None:
+            self._program.signal(signum)
+        elif signum == SIGTERM or self._life.state < State.RUN:
+            self.fail("", 128 + signum)
+            self.post("shutdown")
+            self.post("panic")
+
+    def attribute(self, name: str) -> str:
+        """The value of a broker attribute."""
+        return self._host.attributes.get(name)
+
+    # -- states -----------------------------------------------------------------------------------------------------
+
+    def _enter(self, state: State) -> None:
+        self._host.log(LOG_DEBUG, "broker", f"state {state}")
+        action = self._run_state if state is State.RUN else getattr(self, f"_{state.name.lower()}")
+        self._run(action())
+
+    async def _load_builtins(self) -> None:
+        try:
+            for resident in RESIDENT:
+                self._resident = await self._modules.adopt(resident)
+            for name in self._builtins:
+                await self._load(name)
+        except OSError as error:
+            self.fail(error.strerror or str(error))
+            self.post("builtins-fail")
+        else:
+            self.post("builtins-success")
+
+    async def _join(self) -> None:
+        if self._host.rank == 0:
+            self.post("parent-none")
+        else:
+            self._connect()
+
+    async def _config_sync(self) -> None:
+        self.post("sync-none")
+
+    async def _init(self) -> None:
+        try:
+            for name in self._rc1:
+                await self._load(name)
+        except OSError as error:
+            self.fail(error.strerror or str(error))
+            self.post("rc1-fail")
+        else:
+            self.post("rc1-success")
+
+    async def _quorum(self) -> None:
+        self._broker.act(self._broker.node.admit(True))
+        await self._asker.rpc("groups.join", {"name": "broker.online"})
+        if self._host.rank:
+            self._run(self._follow_parent())
+        else:
+            await self._wait_for_quorum()
+
+    async def _run_state(self) -> None:
+        if self._program is None:
+            return
+        code = await self._program.run()
+        self.exit_code = self.exit_code or code
+        self.post("rc2-fail" if code else "rc2-success")
+
+    async def _cleanup(self) -> None:
+        if self._program is not None:
+            self._program.stop()
+        self.post("cleanup-none")
+
+    async def _shutdown(self) -> None:
+        self._broker.act(self._broker.node.admit(False))
+        self._children_left()
+
+    async def _finalize(self) -> None:
+        while self._loaded and self._loaded[-1] not in self._builtins:
+            await self._unload(self._loaded.pop())
+        self.post("rc3-success")
+
+    async def _goodbye(self) -> None:
+        node = self._broker.node
+        if node.parent is not None and node.joined:
+            self._broker.act(node.leave())
+            try:
+                await asyncio.wait_for(self._left.wait(), GOODBYE_TIMEOUT)
+            except TimeoutError:
+                self._host.log(LOG_ERR, "broker", "the parent does not answer our goodbye")
+        self.post("goodbye")
+
+    async def _unload_builtins(self) -> None:
+        while self._loaded:
+            await self._unload(self._loaded.pop())
+        for resident in reversed(RESIDENT):
+            await self._unload(resident.name)
+        self.post("builtins-done")
+
+    async def _exit(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(self.exit_code)
+
+    # -- parts ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _asker(self) -> Service:
+        """The service in whose name the broker itself asks others."""
+        assert self._resident is not None
+        return self._resident
+
+    async def _wait_for_quorum(self) -> None:
+        wanted = int(self._host.attributes.lookup("broker.quorum", "") or self._host.size)
+        async for answer in self._asker.stream("groups.get", {"name": "broker.online"}):
+            if len(IDset(answer["members"])) >= wanted:
+                break
+        self.post("quorum-full")
+
+    async def _follow_parent(self) -> None:
+        """Runs when the parent runs, shuts down when it does."""
+        final = int(State.SHUTDOWN)
+        stream = self._asker.stream("state-machine.monitor", {"final": final}, upstream=True)
+        async for answer in stream:
+            if answer["state"] == State.RUN:
+                self.post("quorum-full")
+            elif answer["state"] > State.RUN:
+                self.post("shutdown")
+
+    async def _load(self, name: str) -> None:
+        await self._modules.load(name)
+        self._loaded.append(name)
+
+    async def _unload(self, name: str) -> None:
+        try:
+            await self._modules.remove(name)
+        except OSError as error:
+            self._host.log(LOG_INFO, "broker", f"{name}: {error.strerror}")
+
+    def _notice(self, notice: Notice) -> None:
+        match notice:
+            case ParentReady():
+                for service in list(self._broker.services.values()):
+                    service.parent_changed()
+                self.post("parent-ready")
+            case ParentLost("left"):
+                self._left.set()
+            case ParentLost(reason):
+                self._parent_lost(reason)
+            case Gone():
+                self._children_left()
+
+    def _parent_lost(self, reason: str) -> None:
+        self._left.set()
+        if self._life.state <= State.RUN:
+            self._host.log(LOG_ERR, "broker", f"lost the parent: {reason}")
+            self.fail(f"lost the parent: {reason}")
+        self.post("parent-fail")
+
+    def _children_left(self) -> None:
+        if self._life.state == State.SHUTDOWN and not len(self._broker.node.children):
+            self.post("children-complete")
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._broker.loop.create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except OSError as error:
+            if self._life.state < State.SHUTDOWN:
+                self._host.log(LOG_ERR, "broker", f"{error.strerror or error}")
+                self.fail(error.strerror or str(error))
+                self.post("panic")
+        except Exception as error:
+            self._host.log(LOG_ERR, "broker", f"{type(error).__name__}: {error}")
+            self.fail(f"{type(error).__name__}: {error}")
+            self.post("panic")

@@ -1,0 +1,88 @@
+"""Facts about this machine and this process that nobody else may ask for directly: names, clocks, chance, usage."""
+
+import resource
+import socket
+import sys
+import time
+import uuid
+from contextlib import suppress
+from errno import EINVAL
+from typing import Any
+
+_WHO = {"self": resource.RUSAGE_SELF, "children": resource.RUSAGE_CHILDREN}
+_TIMES = ("utime", "stime")
+_COUNTS = (
+    "maxrss", "ixrss", "idrss", "isrss", "minflt", "majflt", "nswap",
+    "inblock", "oublock", "msgsnd", "msgrcv", "nsignals", "nvcsw", "nivcsw",
+)  # fmt: skip
+
+
+def hostname() -> str:
+    """This host's name, without its domain."""
+    return socket.gethostname().partition(".")[0]
+
+
+def address() -> str:
+    """The address under which other hosts most likely reach this one: that of the default route."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with suppress(OSError):
+            probe.connect(("192.0.2.1", 9))  # connecting a datagram socket sends nothing
+            return str(probe.getsockname()[0])
+    return "127.0.0.1"
+
+
+def fresh_uuid() -> str:
+    """36 characters that nobody else has."""
+    return str(uuid.uuid4())
+
+
+def wall() -> float:
+    """Seconds since 1970."""
+    return time.time()
+
+
+def rusage(who: str) -> dict[str, Any]:
+    """getrusage(2) of self, children or thread. OSError(EINVAL) names another who."""
+    whom = getattr(resource, "RUSAGE_THREAD", None) if who == "thread" else _WHO.get(who)
+    if whom is None:
+        raise OSError(EINVAL, f"rusage: who is '{who}', not self, children or thread")
+    used = resource.getrusage(whom)
+    return {name: getattr(used, f"ru_{name}") for name in (*_TIMES, *_COUNTS)}
+
+
+def to_stderr(text: str) -> None:
+    """Writes one line to stderr; a closed stderr is nobody's error."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+class LogFile:
+    """A file that lines are appended to."""
+
+    def __init__(self, path: str) -> None:
+        self._file = open(path, "a", encoding="utf-8", buffering=1)
+
+    def __call__(self, text: str) -> None:
+        """Appends one line."""
+        self._file.write(text + "\n")
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def private_directory(prefix: str) -> str:
+    """Makes a directory that only its owner can enter, short enough for sockets in it."""
+    import tempfile
+
+    return tempfile.mkdtemp(prefix=prefix)
+
+
+def remove_tree(path: str) -> None:
+    """Removes a directory with what is in it; what is gone already is fine."""
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+
+

@@ -1,0 +1,128 @@
+"""Tree and event overlays in memory: every link in order, each with a delay of its own, events lost by chance."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import NamedTuple
+
+from flux.runtime.wiring import Ears
+from flux.wire.codec import decode, encode
+from flux.wire.message import Event, Message
+
+
+class Weather(NamedTuple):
+    """What a network does to messages: delays in seconds (least and most), and the share of events that it loses."""
+
+    tree: tuple[float, float] = (0.0, 0.0)
+    event: tuple[float, float] = (0.0, 0.0)
+    loss: float = 0.0
+    encoded: float = 0.0
+    """The share of messages that really go through bytes."""
+
+
+CALM = Weather()
+ROUGH = Weather(tree=(0.0001, 0.01), event=(0.0001, 0.02), loss=0.05, encoded=0.1)
+
+
+class Network:
+    """All links of a simulated session."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, random: Random, weather: Weather = CALM) -> None:
+        self.loop, self.random, self.weather = loop, random, weather
+        self.ends: dict[bytes, MemoryLinks] = {}
+        self.messages = 0
+        """Messages that were carried, over all links."""
+
+    def links(self, uuid: str, ears: Ears) -> "MemoryLinks":
+        """The links of one broker."""
+        end = self.ends[uuid.encode()] = MemoryLinks(self, uuid.encode(), ears)
+        return end
+
+    def kill(self, uuid: str) -> None:
+        """A broker is gone from one moment to the next; its neighbours notice."""
+        end = self.ends.pop(uuid.encode())
+        for neighbour in list(end.neighbours):
+            other = self.ends.get(neighbour)
+            if other is not None and end.uuid in other.neighbours:
+                other.neighbours.discard(end.uuid)
+                self.loop.call_later(self._delay(self.weather.tree), other.ears.lost, end.uuid, "connection lost")
+        end.neighbours.clear()
+
+    def carry(self, msg: Message, lane: list[float], span: tuple[float, float], arrive: Callable[[Message], None]) -> None:
+        """Lets a message arrive after a delay, and after all before it on the same lane."""
+        self.messages += 1
+        if self.weather.encoded and self.random.random() < self.weather.encoded:
+            msg = decode(encode(msg))
+        if not span[1]:
+            self.loop.call_soon(arrive, msg)
+            return
+        lane[0] = max(lane[0], self.loop.time() + self._delay(span))
+        self.loop.call_at(lane[0], arrive, msg)
+
+    def _delay(self, span: tuple[float, float]) -> float:
+        return self.random.uniform(*span)
+
+
+class MemoryLinks:
+    """One broker's links: what `Wiring` is over ZeroMQ."""
+
+    def __init__(self, network: Network, uuid: bytes, ears: Ears) -> None:
+        self.uuid, self.ears = uuid, ears
+        self.neighbours: set[bytes] = set()
+        self._network = network
+        self._children: set[bytes] = set()
+        self._lanes: dict[tuple[bytes, str], list[float]] = {}
+
+    def connect(self, parent: str) -> None:
+        """Connects to a parent by its uuid; one that is gone is noticed as lost."""
+        other = self._network.ends.get(parent.encode())
+        if other is None:
+            self._network.loop.call_soon(self.ears.lost, parent.encode(), "no such broker")
+            return
+        self.neighbours.add(other.uuid)
+        other.neighbours.add(self.uuid)
+        other._children.add(self.uuid)
+
+    def send(self, link: bytes, msg: Message, mark: int) -> None:
+        """Sends a message to a neighbour, if it is one."""
+        if link in self.neighbours:
+            lane, span = self._lane(link, "tree"), self._network.weather.tree
+            self._network.carry(msg, lane, span, lambda msg: self._arrive(link, msg, mark))
+
+    def publish(self, msg: Message) -> None:
+        """Sends an event to all children; some of them may not get it."""
+        network = self._network
+        for child in list(self._children & self.neighbours):
+            if network.weather.loss and network.random.random() < network.weather.loss:
+                continue
+            network.carry(msg, self._lane(child, "event"), network.weather.event, lambda m, c=child: self._arrive(c, m, 0))
+
+    def disconnect(self, link: bytes) -> None:
+        """Gives up a link."""
+        self.neighbours.discard(link)
+        self._children.discard(link)
+        other = self._network.ends.get(link)
+        if other is not None and self.uuid in other.neighbours:
+            other.neighbours.discard(self.uuid)
+            self._network.loop.call_soon(other.ears.lost, self.uuid, "connection lost")
+
+    def close(self) -> None:
+        """Gives up all links."""
+        for link in list(self.neighbours):
+            self.disconnect(link)
+        self._network.ends.pop(self.uuid, None)
+
+    def _lane(self, link: bytes, kind: str) -> list[float]:
+        return self._lanes.setdefault((link, kind), [0.0])
+
+    def _arrive(self, link: bytes, msg: Message, mark: int) -> None:
+        other = self._network.ends.get(link)
+        if other is not None and self.uuid in other.neighbours:
+            other.ears.receive(_own(msg), self.uuid, mark)
+
+
+def _own(msg: Message) -> Message:
+    """A message that nobody else holds: an event goes to several brokers."""
+    return msg if not isinstance(msg, Event) else Event(
+        msg.userid, msg.rolemask, msg.flags, msg.topic, msg.data, msg.sequence
+    )
