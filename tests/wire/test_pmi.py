@@ -117,7 +117,7 @@ def test_spawn_and_names_are_refused_not_ignored() -> None:
 def test_abort_is_understood_in_all_its_forms() -> None:
     server = Server([0], 1, "job")
     assert server.receive(0, b"cmd=abort exitcode=7") == [Abort(0, 7, "")]
-    assert server.receive(0, b"cmd=abort exit_code=3 error_msg=oops") == [Abort(0, 3, "oops")]
+    assert server.receive(0, b"cmd=abort exit_code=3 error_msg=out of luck") == [Abort(0, 3, "out of luck")]
     assert server.receive(0, b"cmd=abort") == [Abort(0, 1, "")]
 
 

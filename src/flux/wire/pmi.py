@@ -13,6 +13,9 @@ MAPPING_KEY = "PMI_process_mapping"
 
 SUCCESS, FAIL, INVALID_KEY, INVALID_KEY_LENGTH, INVALID_VAL_LENGTH = 0, -1, 4, 5, 7
 
+TEXTS = ("value=", "error_msg=")
+"""What reaches to the end of the line, spaces and all."""
+
 ANSWERS = {
     "init": "response_to_init",
     "get_maxes": "maxes",
@@ -49,8 +52,8 @@ def words(raw: bytes) -> dict[str, str]:
     rest = raw.decode("utf-8", "surrogateescape").rstrip("\r\n").lstrip()
     found: dict[str, str] = {}
     while rest:
-        if rest.startswith("value="):
-            found["value"] = rest[6:]
+        if rest.startswith(TEXTS):
+            key, _, found[key] = rest.partition("=")
             break
         word, _, rest = rest.partition(" ")
         key, equals, text = word.partition("=")

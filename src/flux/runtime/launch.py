@@ -1,0 +1,270 @@
+"""Brokers forked from one warm process, which serves them PMI, passes signals on and outlives them all."""
+
+import gc
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from errno import EINVAL
+from select import POLLIN, poll
+from socket import socket, socketpair
+from time import monotonic
+from typing import NamedTuple, NoReturn
+
+from flux.runtime.linux import descendants, set_process_name, set_subreaper
+from flux.wire.message import BadMessage
+from flux.wire.pmi import MAPPING_KEY, Abort, Action, Enter, Lines, Reply, Server
+
+Broker = Callable[[int], int]
+"""Runs the broker of a rank to its end in this process; returns its exit code."""
+
+PASSED_ON = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+OURS = (*PASSED_ON, signal.SIGCHLD)
+GRACE = 5.0
+"""Seconds that the other brokers have to end after rank 0 has."""
+
+
+class Child(NamedTuple):
+    """One broker, seen from here."""
+
+    rank: int
+    pid: int
+    pmi: socket
+    lines: Lines
+
+
+def launch(size: int, broker: Broker, say: Callable[[str], None], *, verbose: int = 0) -> int:
+    """Runs `size` brokers and returns the exit code of rank 0 (128 + the signal that ended it). Nothing is left behind.
+
+    Call it with everything imported and before there are threads, sockets or ZeroMQ contexts. `say` gets a line for
+    each broker that ends as it should not; with `verbose` also for each that starts, with 2 all that is said in PMI.
+    """
+    if size < 1:
+        raise OSError(EINVAL, f"size must be at least 1, not {size}")
+    set_subreaper()
+    return _Launch(size, broker, say, verbose).run()
+
+
+class _Launch:
+    """The brokers of one session."""
+
+    def __init__(self, size: int, broker: Broker, say: Callable[[str], None], verbose: int) -> None:
+        self._size, self._broker, self._say, self._verbose = size, broker, say, verbose
+        mapping = {MAPPING_KEY: f"(vector,(0,1,{size}))"}
+        self._server = Server(range(size), size, "", mapping, greeting={"lifeline": "1"})
+        self._children: dict[int, Child] = {}
+        self._socks: list[socket] = []
+        self._code = 1
+        """Until rank 0 ends, what a session that never came up ends with."""
+        self._deadline = 0.0
+        """When those who are left are killed, once rank 0 is gone."""
+
+    def run(self) -> int:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, OURS)
+        try:
+            self._fork_all(mask)
+            self._catch_signals(mask)
+            self._serve()
+        finally:
+            self._kill(signal.SIGKILL)
+            _end_descendants()
+        return self._code
+
+    # -- forking ----------------------------------------------------------------------------------------------------
+
+    def _fork_all(self, mask: Iterable[int]) -> None:
+        gc.freeze()  # so that the children's collectors leave the shared pages alone
+        for rank in range(self._size):
+            ours, theirs = socketpair()
+            self._socks.append(ours)
+            pid = os.fork()
+            if pid == 0:
+                self._live(rank, theirs, mask)
+            theirs.close()
+            self._children[pid] = Child(rank, pid, ours, Lines())
+            if self._verbose:
+                self._say(f"{rank} (pid {pid}) started")
+        gc.unfreeze()
+
+    def _live(self, rank: int, pmi: socket, mask: Iterable[int]) -> NoReturn:
+        """The whole life of a forked process."""
+        code = 1
+        try:
+            for sock in self._socks:
+                sock.close()
+            if rank > 0:
+                _leave_terminal()
+            os.environ |= {"PMI_FD": str(pmi.detach()), "PMI_RANK": str(rank), "PMI_SIZE": str(self._size)}
+            set_process_name(f"flux-broker-{rank}")
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Python makes a traceback of it
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            code = self._broker(rank)
+        except OSError as error:
+            self._say(f"{rank}: {error.strerror or error}")
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+
+    # -- serving ----------------------------------------------------------------------------------------------------
+
+    def _catch_signals(self, mask: Iterable[int]) -> None:
+        self._woken, wake = socketpair()
+        for sock in (self._woken, wake):
+            sock.setblocking(False)
+        self._wake = wake
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        for signum in OURS:
+            signal.signal(signum, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def _serve(self) -> None:
+        ready = poll()
+        ready.register(self._woken, POLLIN)
+        by_fd = {child.pmi.fileno(): child for child in self._children.values()}
+        for fd in by_fd:
+            ready.register(fd, POLLIN)
+        self._reap()
+        while self._children:
+            which = ready.poll(self._milliseconds_left())
+            if not which:
+                self._give_up()
+            for fd, _ in which:
+                if fd == self._woken.fileno():
+                    self._signals(self._woken.recv(4096))
+                elif not self._hear(by_fd[fd]):
+                    ready.unregister(fd)
+
+    def _hear(self, child: Child) -> bool:
+        """Serves what a broker asks. False when it will ask no more."""
+        try:
+            data = child.pmi.recv(65536)
+            for line in child.lines.feed(data):
+                if self._verbose > 1:
+                    self._say(f"{child.rank}: C: {line.decode(errors='replace')}")
+                self._do(self._server.receive(child.rank, line))
+        except BadMessage as error:
+            self._abandon(f"{child.rank} (pid {child.pid}): {error}", 1)
+            return False
+        except OSError:
+            return False
+        return bool(data)
+
+    def _do(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Reply(rank, line):
+                    if self._verbose > 1:
+                        self._say(f"{rank}: S: {line.decode(errors='replace').rstrip()}")
+                    self._reply(rank, line)
+                case Enter(pairs):
+                    self._do(self._server.release(pairs))
+                case Abort(rank, code, text):
+                    self._abandon(f"{rank} aborted the session{': ' + text if text else ''}", code)
+
+    def _reply(self, rank: int, line: bytes) -> None:
+        with suppress(OSError):  # gone: its exit status follows
+            self._socks[rank].sendall(line)
+
+    # -- ending -----------------------------------------------------------------------------------------------------
+
+    def _signals(self, signums: bytes) -> None:
+        for signum in dict.fromkeys(signums):
+            if signum == signal.SIGCHLD:
+                self._reap()
+            elif not _typed(signum):
+                self._kill(signum, only=0)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            child = self._children.pop(pid, None)  # None: an orphan that came to us
+            if child is not None:
+                self._ended(child, status)
+
+    def _ended(self, child: Child, status: int) -> None:
+        code = _exit_code(status)
+        was_up = child.rank in self._server.finalized
+        if os.WIFSIGNALED(status):
+            if not (self._deadline and code - 128 == signal.SIGTERM):  # that was us
+                self._say(f"{child.rank} (pid {child.pid}) {signal.strsignal(code - 128)}")
+        elif code and not (was_up and child.rank == 0):
+            self._say(f"{child.rank} (pid {child.pid}) exited with rc={code}")
+        if child.rank == 0:
+            self._code = code
+            self._deadline = monotonic() + GRACE
+            if os.WIFSIGNALED(status):
+                self._kill(signal.SIGTERM)
+        if not was_up:
+            self._abandon("", code or 1)
+
+    def _abandon(self, why: str, code: int) -> None:
+        """The session cannot be: nobody has begun anything in it, so that all may be killed."""
+        if why:
+            self._say(why)
+        self._code = code or 1
+        for child in self._children.values():
+            os.kill(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+        self._children.clear()
+
+    def _milliseconds_left(self) -> int | None:
+        return max(0, int((self._deadline - monotonic()) * 1000)) if self._deadline else None
+
+    def _give_up(self) -> None:
+        for child in self._children.values():
+            self._say(f"{child.rank} (pid {child.pid}) does not end: killed")
+        self._kill(signal.SIGKILL)
+        self._children.clear()
+
+    def _kill(self, signum: int, only: int | None = None) -> None:
+        for child in self._children.values():
+            if only in (None, child.rank):
+                os.kill(child.pid, signum)
+
+
+def _leave_terminal() -> None:
+    """What is typed is for rank 0 alone, with the program that it runs."""
+    os.setpgid(0, 0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+
+def _typed(signum: int) -> bool:
+    """Whether a signal came from the keyboard, so that rank 0, in our process group, has it as well."""
+    if signum not in (signal.SIGINT, signal.SIGQUIT):
+        return False
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+def _exit_code(status: int) -> int:
+    code = os.waitstatus_to_exitcode(status)
+    return 128 - code if code < 0 else code
+
+
+def _end_descendants() -> None:
+    """Kills and reaps all that the brokers have left: as a subreaper we get whoever loses its parent."""
+    while True:
+        for pid in descendants(os.getpid()):
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return

@@ -1,0 +1,56 @@
+"""The run directory: private, short enough for the paths of sockets, gone at the end."""
+
+import os
+from contextlib import suppress
+from errno import EEXIST, ENAMETOOLONG
+
+SOCKET_PATH_MAX = 103
+"""Bytes of a socket's path that every system takes (macOS 103, Linux 107)."""
+LONGEST_NAME = 16
+"""Bytes of the longest socket name in a run directory, with its slash."""
+
+
+def make(environ: "os._Environ[str] | dict[str, str]" = os.environ) -> str:
+    """Makes a directory of our own below TMPDIR, or below /tmp where the path would be too long for sockets."""
+    name = f"flux-{os.urandom(4).hex()}"
+    for base in dict.fromkeys((environ.get("TMPDIR") or "/tmp", "/tmp")):
+        path = os.path.join(os.path.abspath(base), name)
+        if len(os.fsencode(path)) + LONGEST_NAME <= SOCKET_PATH_MAX:
+            return _made(path)
+    raise OSError(ENAMETOOLONG, f"{path}: too long for a socket's path")
+
+
+def make_private(path: str) -> None:
+    """Makes a directory that only we can use. OSError names it."""
+    try:
+        os.mkdir(path, 0o700)
+    except OSError as error:
+        raise OSError(error.errno, f"{path}: {error.strerror}") from None
+
+
+def remove(path: str) -> None:
+    """Removes a directory with all that is in it, as far as that is possible."""
+    with suppress(OSError):
+        os.rmdir(path)
+        return
+    with suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                with suppress(OSError):
+                    os.chmod(entry.path, 0o700)
+                remove(entry.path)
+            else:
+                with suppress(OSError):
+                    os.unlink(entry.path)
+    with suppress(OSError):
+        os.rmdir(path)
+
+
+def _made(path: str) -> str:
+    try:
+        make_private(path)
+    except OSError as error:
+        if error.errno == EEXIST:
+            raise OSError(EEXIST, f"{path}: somebody was here first") from None
+        raise
+    return path

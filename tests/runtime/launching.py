@@ -1,0 +1,71 @@
+"""Programs for the tests of the launcher: brokers that do what their environment says, each in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from flux.runtime.launch import launch
+from flux.runtime.pmi import Bootstrap
+from flux.runtime.rundir import make, remove
+
+
+def broker(rank: int) -> int:
+    """Does for its rank what the program's arguments say: `up`, then what follows `RANK:`."""
+    for word in sys.argv[3:]:
+        which, _, what = word.partition(":")
+        if which in (str(rank), "*"):
+            code = act(rank, what)
+            if code is not None:
+                return code
+    return 0
+
+
+def act(rank: int, what: str) -> int | None:
+    """One step of a broker's life; a number ends it."""
+    verb, _, argument = what.partition("=")
+    match verb:
+        case "up":
+            globals()["boot"] = boot = Bootstrap()
+            boot.put(str(rank), f"card-{rank}")
+            boot.barrier()
+            assert boot.get(str((rank + 1) % boot.size)) == f"card-{(rank + 1) % boot.size}"
+            boot.finalize()
+            boot.barrier()
+        case "exit":
+            return int(argument)
+        case "refuse":
+            raise OSError(1, argument)
+        case "die":
+            os.kill(os.getpid(), int(argument))
+        case "orphan":
+            subprocess.Popen(["sleep", "1000"], start_new_session=True, stdin=subprocess.DEVNULL)
+        case "say":
+            print(argument.format(pid=os.getpid(), rank=rank, rundir=os.environ["RUNDIR"]), flush=True)
+        case "abort":
+            Bootstrap().abort(3, argument)
+            signal.pause()
+        case "pause":
+            signal.pause()
+        case "garbage":
+            os.write(int(os.environ["PMI_FD"]), b"HTTP/1.1 400\n")
+            signal.pause()
+        case "lifeline":
+            os.read(int(os.environ["PMI_FD"]), 1)
+        case "foreground":
+            print(rank, os.getpgrp() == os.getpid(), os.isatty(0), flush=True)
+    return None
+
+
+def say(text: str) -> None:
+    """Where the launcher's lines go."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    os.environ["RUNDIR"] = rundir = make()
+    try:
+        code = launch(int(sys.argv[1]), broker, say, verbose=int(sys.argv[2]))
+    finally:
+        remove(rundir)
+    sys.exit(code)

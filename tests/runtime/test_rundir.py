@@ -1,0 +1,42 @@
+"""The run directory: whose it is, how long its name may be, and that it goes."""
+
+from pathlib import Path
+
+import pytest
+
+from flux.runtime.rundir import LONGEST_NAME, SOCKET_PATH_MAX, make, make_private, remove
+
+
+def test_it_is_private_and_below_tmpdir(tmp_path: Path) -> None:
+    made = Path(make({"TMPDIR": str(tmp_path)}))
+    assert made.parent == tmp_path
+    assert made.stat().st_mode & 0o777 == 0o700
+
+
+def test_where_tmpdir_is_too_long_for_sockets_it_is_below_tmp(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    made = make({"TMPDIR": str(long)})
+    remove(made)
+    assert made.startswith("/tmp/flux-")
+    assert len(made) + LONGEST_NAME <= SOCKET_PATH_MAX
+
+
+def test_a_tmpdir_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=f"{tmp_path}/no/flux-.*: No such file"):
+        make({"TMPDIR": str(tmp_path / "no")})
+
+
+def test_removing_takes_all_that_is_in_it_and_nothing_else(tmp_path: Path) -> None:
+    keep = tmp_path / "keep"
+    keep.write_text("x")
+    made = tmp_path / "run"
+    make_private(str(made))
+    (made / "a" / "b").mkdir(parents=True)
+    (made / "a" / "b" / "file").write_text("x")
+    (made / "link").symlink_to(keep)
+    (made / "a" / "up").symlink_to(tmp_path)
+    (made / "locked").mkdir(mode=0o500)
+    remove(str(made))
+    remove(str(made))
+    assert [path.name for path in tmp_path.iterdir()] == ["keep"]
