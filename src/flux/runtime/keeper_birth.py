@@ -67,6 +67,8 @@ def _refusable(what: str, do: Callable[..., object], *args: object) -> None:
 def _spawn(order: Start, files: list[tuple[int, int, int]]) -> int:
     """Tries each place where the command may be, as execvp(3) does."""
     name, failure = order.argv[0], ENOENT
+    if b"\0" in name:
+        raise OSError(EINVAL, "embedded null byte in the command's name")
     for path in _candidates(name, order.env.get(b"PATH", PATH)):
         try:
             return _spawn_path(path, order, files)

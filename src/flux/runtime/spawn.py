@@ -110,12 +110,11 @@ class Spawner:
 
     async def close(self) -> None:
         """Kills all that runs and ends the keeper. What was still to be told is told before it returns."""
-        if not self._closing:
+        if not self._closing and not self._gone.done():
             self._closing = True
             self._loop.remove_writer(self._sock)
             self._drop_outbox()
-            if not self._gone.done():
-                self._sock.shutdown(socket.SHUT_WR)
+            self._sock.shutdown(socket.SHUT_WR)
         await asyncio.shield(self._gone)
 
     # -- from the keeper --------------------------------------------------------------------------------------------

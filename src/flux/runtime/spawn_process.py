@@ -31,6 +31,7 @@ class Child:
         self._outputs: dict[str, Output] = {}
         self._inputs: dict[str, Input] = {}
         self._begun = False
+        self._paused: set[str] = set()
         self._unsaid: list[Callable[[], None]] = []
 
     # -- its streams ------------------------------------------------------------------------------------------------
@@ -78,11 +79,13 @@ class Child:
     def pause(self, stream: str) -> None:
         """Reads no more of its output for now."""
         if stream in self._outputs:
+            self._paused.add(stream)
             self._outputs[stream].pause()
 
     def resume(self, stream: str) -> None:
         """Reads its output again."""
-        if stream in self._outputs:
+        self._paused.discard(stream)
+        if stream in self._outputs and self._begun:
             self._outputs[stream].resume()
 
     # -- its life ---------------------------------------------------------------------------------------------------
@@ -93,8 +96,8 @@ class Child:
         for say in self._unsaid:
             say()
         self._unsaid.clear()
-        for output in self._outputs.values():
-            output.resume()
+        for name in self._outputs.keys() - self._paused:
+            self._outputs[name].resume()
 
     def kill(self, signum: int) -> None:
         """Signals its process group, also what is left of it after its leader while that still holds a stream."""
