@@ -1,0 +1,1 @@
+"""The key-value store: a hash tree whose root moves from one consistent snapshot to the next."""

@@ -1,0 +1,104 @@
+"""From a root and a key to what is there: walks directories at hand, says which blobs it lacks, follows symlinks."""
+
+from collections.abc import Callable
+from errno import EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENOTRECOVERABLE
+
+from flux.base import treeobj
+from flux.base.treeobj import Treeobj
+from flux.modules.kvs.dirs import Entries, Find, Missing
+from flux.modules.kvs.key import ROOT, normal
+
+READDIR, READLINK, TREEOBJ = 1, 2, 16
+"""Flags: a directory, the link itself, the tree object as it is."""
+MAX_DEPTH = 10
+"""Symlinks within symlinks."""
+
+
+class Lookup:
+    """One question. Ask `answer` again when what it lacked is there."""
+
+    __slots__ = ("_find", "_rootrefs", "blobs", "flags", "key", "root")
+
+    def __init__(self, key: str, flags: int, root: str, find: Find, rootrefs: Callable[[str], str]) -> None:
+        self.key, self.flags, self.root = normal(key), flags, root
+        self.blobs: dict[str, bytes] = {}
+        """Blobs of values that have been fetched."""
+        self._find = find
+        self._rootrefs = rootrefs
+
+    def answer(self) -> Treeobj:
+        """What is there. Raises Missing, or OSError as the flags want it: ENOENT EISDIR ENOTDIR EINVAL ELOOP."""
+        if self.key == ROOT:
+            return self._root()
+        found = self._walk(self.root, self.key, 0)
+        if found is None:
+            raise OSError(ENOENT, f"{self.key}: No such file or directory")
+        return found if self.flags & TREEOBJ else self._content(found)
+
+    def _root(self) -> Treeobj:
+        if self.flags & TREEOBJ:
+            return treeobj.dirref(self.root)
+        if not self.flags & READDIR:
+            raise OSError(EISDIR, f"{self.key}: Is a directory")
+        return treeobj.directory(self._entries(treeobj.dirref(self.root)))
+
+    def _walk(self, root: str, path: str, depth: int) -> Treeobj | None:
+        """The entry at a path, with the links on the way followed."""
+        here: Treeobj = treeobj.dirref(root)
+        names = path.split(".")
+        for at, name in enumerate(names, 1):
+            if here["type"] in ("val", "valref"):
+                return None
+            entry = self._entries(here).get(name)
+            if entry is not None and entry["type"] == "symlink":
+                # Whoever asks for the link itself gets it, unless the link was come to by another one.
+                if at == len(names) and not depth and self.flags & (READLINK | TREEOBJ):
+                    return entry
+                entry = self._followed(entry, root, depth)
+            if entry is None:
+                return None
+            here = entry
+        return here
+
+    def _followed(self, link: Treeobj, root: str, depth: int) -> Treeobj | None:
+        if depth == MAX_DEPTH:
+            raise OSError(ELOOP, f"{self.key}: Too many levels of symbolic links")
+        namespace, target = treeobj.link_of(link)
+        if namespace is not None:
+            root = self._rootrefs(namespace)
+        path = normal(target)
+        return treeobj.dirref(root) if path == ROOT else self._walk(root, path, depth + 1)
+
+    def _entries(self, obj: Treeobj) -> Entries:
+        if obj["type"] == "dir":
+            entries: Entries = obj["data"]
+            return entries
+        if obj["type"] != "dirref" or len(obj["data"]) != 1:
+            raise OSError(ENOTRECOVERABLE, f"{self.key}: {obj['type']} in place of a directory")
+        found = self._find(obj["data"][0])
+        if found is None:
+            raise Missing(obj["data"])
+        return found
+
+    def _content(self, obj: Treeobj) -> Treeobj:
+        """What the entry stands for, if the flags ask for that."""
+        kind = obj["type"]
+        if kind == "symlink":
+            wrong = ENOTDIR if self.flags & READDIR else 0
+        elif self.flags & READLINK:
+            wrong = EINVAL
+        elif kind in ("dir", "dirref"):
+            wrong = 0 if self.flags & READDIR else EISDIR
+        else:
+            wrong = ENOTDIR if self.flags & READDIR else 0
+        if wrong:
+            raise OSError(wrong, f"{self.key}: is a {kind}")
+        if kind == "dirref":
+            return treeobj.directory(self._entries(obj))
+        return self._value(obj) if kind == "valref" else obj
+
+    def _value(self, obj: Treeobj) -> Treeobj:
+        missing = [ref for ref in obj["data"] if ref not in self.blobs]
+        if missing:
+            raise Missing(missing, raw=True)
+        return treeobj.val(b"".join(self.blobs[ref] for ref in obj["data"]))
