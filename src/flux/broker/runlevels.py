@@ -15,8 +15,8 @@ BUILTINS = ("log", "attr", "module", "groups", "connector-local")
 
 RC1 = (
     Entry("heartbeat"),
-    Entry("content-memory", root=True),
     Entry("content"),
+    Entry("content-memory", root=True),
     Entry("kvs"),
     Entry("barrier"),
     Entry("rexec"),

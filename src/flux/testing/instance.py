@@ -215,7 +215,7 @@ class SimInstance:
             assert not left, f"rank {broker.rank} still has {left}"
 
 
-SIMULATED = ("heartbeat", "content-memory", "content", "kvs", "barrier")
+SIMULATED = ("heartbeat", "content", "content-memory", "kvs", "barrier")
 """The modules of run level 1 in a simulation: those that need no processes."""
 
 Scenario = Callable[[SimInstance], Awaitable[None]]
