@@ -3,14 +3,14 @@
 import os
 from _socket import AF_UNIX, MSG_DONTWAIT, SOCK_STREAM
 from _socket import socket as Socket
-from collections.abc import Iterable
-from errno import ECONNRESET, EINVAL, ENOENT
+from collections.abc import Callable, Iterable
+from errno import ECONNRESET, EINVAL, ENOENT, EPROTO
 from select import POLLIN, POLLOUT, poll
-from time import sleep
+from time import monotonic, sleep
 
 from flux.runtime.interrupt import Shield
 from flux.wire.framing import MAX_MESSAGE, Unpacker, pack
-from flux.wire.message import Message
+from flux.wire.message import BadMessage, Message
 
 CHUNK = 1 << 16
 """Bytes asked for in one read; twice as much costs ten times more, as malloc then maps pages for each."""
@@ -61,6 +61,19 @@ def lost() -> OSError:
     return OSError(ECONNRESET, LOST)
 
 
+class Deadline:
+    """A time by which something has to be done; None or less than 0 is never."""
+
+    __slots__ = ("_when",)
+
+    def __init__(self, seconds: float | None) -> None:
+        self._when = None if seconds is None or seconds < 0 else monotonic() + seconds
+
+    def left(self) -> float | None:
+        """Seconds that are left, 0 when it is past, None without a deadline."""
+        return None if self._when is None else max(0.0, self._when - monotonic())
+
+
 class Connection:
     """A connected socket that carries messages. What was received is never lost, also when Ctrl-C ends a wait."""
 
@@ -81,9 +94,9 @@ class Connection:
         self._sock.close()
 
     @property
-    def unread(self) -> bool:
-        """Whether something was read from the socket that `receive` has not returned yet."""
-        return bool(self._chunks)
+    def pending(self) -> bool:
+        """Whether there is something to do without waiting: bytes that were read, or that are to be sent."""
+        return bool(self._chunks or self._out)
 
     def queue(self, msg: Message) -> None:
         """Sends a message together with what follows, on the next `flush` or `receive`."""
@@ -98,21 +111,24 @@ class Connection:
         """Sends what is queued. Reads meanwhile: a broker that cannot answer does not read either."""
         if not self._out:
             return
+        if self._write():
+            return
         with self._shield:
             while not self._write():
                 self._wait(POLLIN | POLLOUT, None)
                 self._read(MSG_DONTWAIT)
 
-    def receive(self, timeout: float | None = None) -> list[Message]:
-        """Waits for bytes, at most `timeout` seconds, and returns the messages that are complete, perhaps none."""
-        self.flush()
+    def receive(self, take: Callable[[Message], None], timeout: float | None = None) -> None:
+        """Waits for bytes, at most `timeout` seconds, and hands the messages that are complete to `take`."""
+        if self._out:
+            self.flush()
         with self._shield:
             if not self._chunks:
                 if timeout is None:
                     self._read(0)
                 elif timeout <= 0 or self._wait(POLLIN, timeout):
                     self._read(MSG_DONTWAIT)
-            return self._unpack()
+            self._unpack(take)
 
     def _wait(self, events: int, timeout: float | None) -> bool:
         self._poll.register(self._sock.fileno(), events)
@@ -146,13 +162,17 @@ class Connection:
         self._out = [data[sent:]] if sent < len(data) else []
         return not self._out
 
-    def _unpack(self) -> list[Message]:
-        messages: list[Message] = []
-        while self._chunks and self._chunks[0]:
-            messages += self._unpacker.feed(self._chunks.pop(0))
-        if self._chunks and not messages:
+    def _unpack(self, take: Callable[[Message], None]) -> None:
+        if self._chunks and not self._chunks[0]:
             raise lost()
-        return messages
+        while self._chunks and self._chunks[0]:
+            try:
+                messages = self._unpacker.feed(self._chunks.pop(0))
+            except BadMessage as error:
+                self._chunks = [b""]
+                raise OSError(EPROTO, f"the broker sent what is not a message: {error}") from None
+            for msg in messages:
+                take(msg)
 
 
 def connect(url: str | None = None) -> Connection:

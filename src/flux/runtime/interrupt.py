@@ -1,11 +1,9 @@
 """Ctrl-C that does not lose messages: it ends a wait at once, and what is half done is finished first."""
 
-from importlib import import_module
 from types import FrameType
+from typing import Any
 
-# The C functions below the module `signal`, whose wrappers look for enums at ten times the cost.
-_signal = import_module("_signal")
-_set, _get, SIGINT, default = _signal.signal, _signal.getsignal, _signal.SIGINT, _signal.default_int_handler
+from flux.runtime.wakeup import SIGINT, handle_signal, raises_interrupt
 
 
 class Shield:
@@ -14,18 +12,19 @@ class Shield:
     Steps aside where the program handles SIGINT itself, in other threads, and when it is entered again.
     """
 
-    __slots__ = ("_arrived", "_entered", "waiting")
+    __slots__ = ("_arrived", "_before", "_entered", "waiting")
 
     def __init__(self) -> None:
         self.waiting = False
         self._arrived = False
         self._entered = False
+        self._before: Any = None
 
     def __enter__(self) -> None:
-        if _get(SIGINT) is default:
+        if raises_interrupt():
             self._arrived = False
             try:
-                _set(SIGINT, self._signal)
+                self._before = handle_signal(SIGINT, self._signal)
             except ValueError:  # not the main thread, which alone gets signals
                 return
             self._entered = True
@@ -33,7 +32,7 @@ class Shield:
     def __exit__(self, *_: object) -> None:
         if self._entered:
             self._entered = False
-            _set(SIGINT, default)
+            handle_signal(SIGINT, self._before)
             if self._arrived:
                 raise KeyboardInterrupt
 
