@@ -3,24 +3,18 @@
 `flux.Flux()` connects to the session around the program. Submodules are imported when they are first named.
 """
 
-import os
 import sys
-from importlib import import_module
+from os.path import abspath, isdir, join
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all of this
 if TYPE_CHECKING:
     from flux.core.handle import Flux
 
+__version__ = "0.1.0"
 __all__ = ["Flux", "constants", "core", "future", "message", "rpc"]
 
-
-def _portions() -> list[str]:
-    """Where other distributions have put their parts of this package, as pkgutil.extend_path finds them, but faster."""
-    paths = [os.path.join(entry or os.getcwd(), __name__) for entry in sys.path if isinstance(entry, str)]
-    return [path for path in dict.fromkeys(paths) if path not in __path__ and os.path.isdir(path)]
-
-
-__path__ += _portions()
+# What pkgutil.extend_path does, without its imports: other distributions may add flux.<name>.
+__path__ += [path for entry in sys.path if isdir(path := join(entry or abspath(""), "flux")) and path not in __path__]
 
 
 def __getattr__(name: str) -> object:
@@ -29,9 +23,11 @@ def __getattr__(name: str) -> object:
 
         return Flux
     if not name.startswith("_"):
+        from importlib import import_module
+
         try:
-            return import_module(f"{__name__}.{name}")
+            return import_module(f"flux.{name}")
         except ModuleNotFoundError as error:
-            if error.name != f"{__name__}.{name}":
+            if error.name != f"flux.{name}":
                 raise
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(f"module 'flux' has no attribute '{name}'")
