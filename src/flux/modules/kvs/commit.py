@@ -1,4 +1,4 @@
-"""From one root to the next: operations applied to directories in memory. Says which blobs it lacks and which it made."""
+"""From one root to the next: operations on directories in memory. Says which blobs it lacks and which it made."""
 
 from collections.abc import Iterable
 from errno import EINVAL, EISDIR, ELOOP, ENOTRECOVERABLE, EOPNOTSUPP, EPROTO
@@ -52,7 +52,7 @@ class Draft:
         self._undo: list[tuple[dict[str, Any], str, Any]] = []
 
     def apply(self, ops: Iterable[Op]) -> set[str]:
-        """Applies a transaction; returns the refs of directories it lacks, then nothing has changed. Refuses by OSError."""
+        """Applies a transaction, or refuses it by OSError. Returns refs of directories it lacks: then nothing has changed."""
         missing: set[str] = set()
         self._undo.clear()
         try:

@@ -16,9 +16,9 @@ Find: TypeAlias = Callable[[str], Entries | None]
 class Missing(Exception):
     """Blobs are needed that are not at hand: one directory, or all the blobs of a value."""
 
-    def __init__(self, refs: list[str], *, raw: bool = False) -> None:
+    def __init__(self, refs: list[str]) -> None:
         super().__init__(refs)
-        self.refs, self.raw = refs, raw
+        self.refs = refs
 
 
 class Dirs:

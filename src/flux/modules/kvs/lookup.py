@@ -5,7 +5,7 @@ from errno import EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENOTRECOVERABLE
 
 from flux.base import treeobj
 from flux.base.treeobj import Treeobj
-from flux.modules.kvs.dirs import Entries, Find, Missing
+from flux.modules.kvs.dirs import Dirs, Entries, Missing, View
 from flux.modules.kvs.key import ROOT, normal
 
 READDIR, READLINK, TREEOBJ = 1, 2, 16
@@ -15,19 +15,39 @@ MAX_DEPTH = 10
 
 
 class Lookup:
-    """One question. Ask `answer` again when what it lacked is there."""
+    """One question. What `answer` says it lacks, `take` and `lose` take; then ask again."""
 
-    __slots__ = ("_find", "_rootrefs", "blobs", "flags", "key", "root")
+    __slots__ = ("_blobs", "_lost", "_rootrefs", "_values", "_view", "flags", "key", "root", "seq")
 
-    def __init__(self, key: str, flags: int, root: str, find: Find, rootrefs: Callable[[str], str]) -> None:
-        self.key, self.flags, self.root = normal(key), flags, root
-        self.blobs: dict[str, bytes] = {}
-        """Blobs of values that have been fetched."""
-        self._find = find
+    def __init__(
+        self, key: str, flags: int, root: str, dirs: Dirs, rootrefs: Callable[[str], str], seq: int = -1
+    ) -> None:
+        self.key, self.flags, self.root, self.seq = normal(key), flags, root, seq
+        self._blobs: dict[str, bytes] = {}
+        self._values: list[str] = []
+        """Blobs that are parts of a value, not directories."""
+        self._lost: OSError | None = None
+        self._view: Dirs | View = dirs
         self._rootrefs = rootrefs
+
+    def take(self, ref: str, blob: bytes) -> None:
+        """Takes a blob that was missing."""
+        if ref in self._values:
+            self._blobs[ref] = blob
+            return
+        if isinstance(self._view, Dirs):
+            self._view = View(self._view)
+        if not self._view.read(ref, blob):
+            self._lost = OSError(EINVAL if ref == self.root else ENOTRECOVERABLE, f"{ref} is not a directory")
+
+    def lose(self, ref: str, error: OSError) -> None:
+        """A blob cannot be had: that is the answer."""
+        self._lost = error
 
     def answer(self) -> Treeobj:
         """What is there. Raises Missing, or OSError as the flags want it: ENOENT EISDIR ENOTDIR EINVAL ELOOP."""
+        if self._lost is not None:
+            raise self._lost
         if self.key == ROOT:
             return self._root()
         found = self._walk(self.root, self.key, 0)
@@ -75,7 +95,7 @@ class Lookup:
             return entries
         if obj["type"] != "dirref" or len(obj["data"]) != 1:
             raise OSError(ENOTRECOVERABLE, f"{self.key}: {obj['type']} in place of a directory")
-        found = self._find(obj["data"][0])
+        found = self._view.find(obj["data"][0])
         if found is None:
             raise Missing(obj["data"])
         return found
@@ -98,7 +118,7 @@ class Lookup:
         return self._value(obj) if kind == "valref" else obj
 
     def _value(self, obj: Treeobj) -> Treeobj:
-        missing = [ref for ref in obj["data"] if ref not in self.blobs]
-        if missing:
-            raise Missing(missing, raw=True)
-        return treeobj.val(b"".join(self.blobs[ref] for ref in obj["data"]))
+        if not self._blobs:
+            self._values = list(dict.fromkeys(obj["data"]))
+            raise Missing(self._values)
+        return treeobj.val(b"".join(self._blobs[ref] for ref in obj["data"]))

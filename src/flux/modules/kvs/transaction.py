@@ -1,6 +1,6 @@
 """What `kvs.commit` asks for: operations on keys, all or none of them."""
 
-from errno import EPROTO
+from errno import EPERM, EPROTO
 from typing import Any
 
 import msgspec
@@ -45,3 +45,11 @@ def read(data: Data) -> Transaction:
         return msgspec.convert(data or {}, Transaction)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise OSError(EPROTO, f"bad payload: {error}") from None
+
+
+def check_guest(transaction: Transaction) -> None:
+    """Refuses what could show a guest more than is theirs: references, links, directories with something in them."""
+    for op in transaction.ops:
+        kind = op.dirent.get("type") if isinstance(op.dirent, dict) else op.dirent
+        if kind not in (None, "val") and not (kind == "dir" and not op.dirent.get("data")):
+            raise OSError(EPERM, f"guests may not commit {kind!s:.20} objects")

@@ -1,0 +1,1 @@
+"""Blobs by their digest, cached on every rank (RFC 10)."""

@@ -1,0 +1,1 @@
+"""A backing store for content that is nothing but memory, and bounded."""

@@ -1,0 +1,73 @@
+"""content-memory: the backing store of an instance that leaves nothing behind. Rank 0 only."""
+
+from contextlib import suppress
+from errno import EINVAL, ENOENT
+from typing import Any
+
+from flux.base.blobref import BlobHash, digest
+from flux.modules.content_memory.blobs import Blobs
+from flux.service import Call, Service, request
+from flux.service.settings import setting, size_setting
+from flux.wire.message import USER
+
+LIMIT = 1 << 30
+
+
+class ContentMemory(Service):
+    """Keeps blobs in memory, as many as fit into the attribute `content.memory-limit`."""
+
+    name = "content-memory"
+    aliases = ("content-backing",)
+
+    async def start(self) -> None:
+        if self.host.rank != 0:
+            raise OSError(EINVAL, "a content backing store can only be loaded on rank 0")
+        attributes = self.host.attributes
+        self.hash = BlobHash(setting(attributes, "content.hash", "sha1"))
+        self.blobs = Blobs(size_setting(attributes, "content.memory-limit", LIMIT))
+        await self.rpc("content.register-backing", {"name": self.name})
+
+    async def stop(self) -> None:
+        with suppress(OSError):
+            await self.rpc("content.unregister-backing")
+
+    @request("content-backing.load", raw=True)
+    def load_blob(self, call: Call, *, payload: bytes) -> bytes | None:
+        """Gives the blob of a digest."""
+        return self.blobs.load(payload) or None
+
+    @request("content-backing.store", raw=True)
+    def store(self, call: Call, *, payload: bytes) -> bytes:
+        """Keeps a blob; gives its digest."""
+        key = self.hash.digest(payload)
+        self.blobs.store({key: payload})
+        return key
+
+    @request("content-backing.validate", raw=True)
+    def validate(self, call: Call, *, payload: bytes) -> None:
+        """Says whether there is a blob of that digest."""
+        if payload not in self.blobs:
+            raise OSError(ENOENT, f"no blob {payload.hex()}")
+
+    @request("content-backing.commit")
+    def commit(self, call: Call, *, blobs: dict[str, bytes], root: dict[str, Any]) -> None:
+        """Keeps blobs, by blobref, and the root that they make, all or nothing."""
+        self.blobs.store({digest(ref): blob for ref, blob in blobs.items()})
+        self.blobs.checkpoint(root)
+
+    @request("content-backing.checkpoint-get")
+    def checkpoint_get(self, call: Call) -> dict[str, Any]:
+        """Gives the roots that are remembered, the latest first."""
+        if not self.blobs.checkpoints:
+            raise OSError(ENOENT, "no checkpoint yet")
+        return {"value": self.blobs.checkpoints}
+
+    @request("content-backing.checkpoint-put")
+    def checkpoint_put(self, call: Call, *, value: dict[str, Any]) -> None:
+        """Remembers a root."""
+        self.blobs.checkpoint(value)
+
+    @request(allow=USER)
+    def stats_get(self, call: Call) -> dict[str, Any]:
+        """Counts blobs and their bytes."""
+        return super().stats_get(call) | {"count": len(self.blobs), "size": self.blobs.size, "limit": self.blobs.limit}

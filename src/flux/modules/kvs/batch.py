@@ -1,0 +1,65 @@
+"""Commits that become one root together, each on its own terms: one that is refused leaves no trace in the others."""
+
+from errno import ENOTRECOVERABLE
+from typing import Any
+
+from flux.base.blobref import BlobHash
+from flux.modules.kvs.commit import Draft, Made
+from flux.modules.kvs.dirs import Dirs, View
+from flux.modules.kvs.key import normal
+from flux.modules.kvs.queue import Commit
+from flux.modules.kvs.roots import Root
+
+
+class Batch:
+    """What `apply` says it lacks, `take` and `lose` take; then apply again."""
+
+    def __init__(self, commits: list[Commit], root: Root, dirs: Dirs, hashed: BlobHash) -> None:
+        self.commits = commits
+        """In the end, those that were not refused."""
+        self.refused: list[tuple[Commit, OSError]] = []
+        self.made: Made | None = None
+        self._root, self._hash = root, hashed
+        self._view = View(dirs)
+        self._lost: dict[str, OSError] = {}
+
+    def apply(self) -> set[str]:
+        """Applies all commits to the root. Returns the refs of directories that it lacks; if none, all is decided."""
+        draft = Draft(self._root.ref, self._view.find, self._hash, self._root.namespace)
+        missing: set[str] = set()
+        kept: list[Commit] = []
+        refused: list[tuple[Commit, OSError]] = []
+        for commit in self.commits:
+            try:
+                lacks = draft.apply(commit.transaction.ops)
+                for ref in lacks & self._lost.keys():
+                    raise self._lost[ref]
+                missing |= lacks
+                kept.append(commit)
+            except OSError as error:
+                refused.append((commit, error))
+        if not missing:
+            self.commits, self.refused = kept, refused
+            self.made = draft.finish()
+        return missing
+
+    def take(self, ref: str, blob: bytes) -> None:
+        """Takes a directory that was missing."""
+        if not self._view.read(ref, blob):
+            self.lose(ref, OSError(ENOTRECOVERABLE, f"{ref} is not a directory"))
+
+    def lose(self, ref: str, error: OSError) -> None:
+        """A directory cannot be had: refuses all who need it."""
+        self._lost[ref] = error
+
+    def event(self, ref: str, seq: int) -> dict[str, Any]:
+        """What the event says of the new root."""
+        keys = {normal(op.key): None for commit in self.commits for op in commit.transaction.ops}
+        return {
+            "namespace": self._root.namespace,
+            "rootseq": seq,
+            "rootref": ref,
+            "names": [commit.name for commit in self.commits],
+            "keys": keys,
+            "owner": self._root.owner,
+        }
