@@ -28,10 +28,17 @@ def make_private(path: str) -> None:
         raise OSError(error.errno, f"{path}: {error.strerror}") from None
 
 
-def remove(path: str) -> None:
-    """Removes a directory with all that is in it, as far as that is possible."""
+def remove_empty(path: str) -> bool:
+    """Removes a directory if nothing is in it; says whether it did."""
     with suppress(OSError):
         os.rmdir(path)
+        return True
+    return False
+
+
+def remove(path: str) -> None:
+    """Removes a directory with all that is in it, as far as that is possible."""
+    if remove_empty(path):
         return
     with suppress(OSError), os.scandir(path) as entries:
         for entry in entries:
@@ -42,8 +49,7 @@ def remove(path: str) -> None:
             else:
                 with suppress(OSError):
                     os.unlink(entry.path)
-    with suppress(OSError):
-        os.rmdir(path)
+    remove_empty(path)
 
 
 def _made(path: str) -> str:

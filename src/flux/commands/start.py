@@ -1,0 +1,103 @@
+"""`flux start`: begin a session, here or as one broker of many that somebody else started."""
+
+import os
+from argparse import REMAINDER, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from errno import EINVAL, ENOENT
+
+from flux.broker.options import BrokerOptions
+from flux.commands import broker
+
+EXAMPLES = """\
+examples:
+  flux start                        a shell in a session of one broker
+  flux start --size 8               a shell in a session of eight brokers on this host
+  flux start -s 4 flux run -n 4 hostname
+  mpiexec -n 4 flux start ./script  one session, a broker on each of mpiexec's processes
+
+The exit code is that of the command, or 128 and the signal that ended it.
+"""
+
+
+def parser() -> ArgumentParser:
+    """The options of `flux start`."""
+    made = ArgumentParser(
+        prog="flux start",
+        description="Start a session and run a command, or a shell, in it; the session ends with it.",
+        epilog=EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    broker.add_options(made)
+    made.add_argument(
+        "-o", "--broker-opts", action="append", default=[], metavar="OPTS", help="options for the brokers: -o -v,-Sa=b"
+    )
+    made.add_argument(
+        "-s",
+        "--size",
+        "--test-size",
+        metavar="N",
+        help="start N brokers on this host (else: whatever PMI says, or one)",
+    )
+    made.add_argument("command", nargs=REMAINDER, metavar="COMMAND ...", help="what to run instead of a shell")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Runs `flux start`."""
+    args = parser().parse_args(argv)
+    _split_broker_opts(args)
+    size = _size(args.size)
+    options = broker.options(args)
+    _check_directory()
+    if size is None:
+        from flux.broker import process
+
+        return process.main(options)
+    return _session(size, options)
+
+
+def _session(size: int, options: BrokerOptions) -> int:
+    """Forks the brokers, with a run directory that they share and that is gone afterwards."""
+    from flux.broker import process
+    from flux.runtime import launch, rundir, system
+
+    process.warm()
+    own = "" if "rundir" in options.attributes else rundir.make()
+    shared = options._replace(attributes={"rundir": own} | options.attributes)
+    others = shared._replace(command=())
+    try:
+        return launch.launch(
+            size,
+            lambda rank: process.main(others if rank else shared),
+            lambda text: system.to_stderr(f"flux-start: {text}"),
+            verbose=options.verbose,
+        )
+    finally:
+        if own:
+            rundir.remove(own)
+
+
+def _split_broker_opts(args: Namespace) -> None:
+    """Reads what -o has for the brokers as if it had been given to us."""
+    words = [word for text in args.broker_opts for word in text.split(",") if word]
+    made = ArgumentParser(prog="flux start -o", add_help=False, allow_abbrev=False)
+    broker.add_options(made)
+    more = made.parse_args(words)
+    args.setattr += more.setattr
+    args.verbose += more.verbose
+
+
+def _size(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise OSError(EINVAL, f"--size: '{text}' is not a number of brokers (1 or more)")
+    return int(text)
+
+
+def _check_directory() -> None:
+    """Without a current directory so much goes wrong later that it is better said now."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise OSError(ENOENT, "the current directory is gone") from None

@@ -1,0 +1,1 @@
+"""Remote execution: runs a job's tasks on its ranks."""

@@ -1,0 +1,173 @@
+"""One job on one node: starts its tasks, passes on what they say and hear, tells how they ended."""
+
+import asyncio
+from collections.abc import Callable
+from errno import EACCES, ECANCELED, EIO
+from typing import Any, NamedTuple
+
+from flux.service.ports import Spawn
+from flux.shell.environment import node_environment, task_environment
+from flux.shell.exits import Exits
+from flux.shell.input import Credits
+from flux.shell.job import Job
+from flux.shell.output import Output, data_of
+from flux.shell.pmi import CHANNEL, TaskPMI
+from flux.shell.task import Task
+from flux.wire.message import BadMessage
+from flux.wire.pmi import Abort, Action, Enter, Reply
+
+Tell = Callable[[str, dict[str, Any]], None]
+"""Tells the leader: `started`, `output`, `credit`, `failed`, `finish`, which is the last."""
+Exchange = Callable[[dict[str, str]], None]
+"""Takes this node's pairs to a PMI barrier of the whole job; `Shell.release` brings everybody's back."""
+
+
+class Place(NamedTuple):
+    """What the node gives to its tasks: the URI of its broker, a directory, the level of an instance inside the job."""
+
+    uri: str
+    tmpdir: str = ""
+    level: int = 1
+
+
+class Shell:
+    """Hosts the tasks of one job on one node. The Ears of its tasks."""
+
+    def __init__(self, job: Job, place: Place, spawn: Spawn, tell: Tell, exchange: Exchange) -> None:
+        self.job = job
+        ranks = list(job.map().taskids(job.node))
+        self.tasks = [Task(rank, local, self) for local, rank in enumerate(ranks)]
+        self._by_rank = {task.rank: task for task in self.tasks}
+        self.finished = False
+        self._place, self._spawn, self._tell, self._exchange = place, spawn, tell, exchange
+        self._output = Output(job.window, unbuffered=job.unbuffered)
+        self._credits = Credits(ranks)
+        self._pmi = TaskPMI(job, ranks, place.level)
+        self._exits = Exits()
+        self._signals: list[int] = []
+        """What came before the tasks did."""
+        self._starting = True
+        self._ended = False
+
+    # -- from the leader --------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Starts the tasks, all or none."""
+        env = node_environment(self.job, self._place.uri, self._place.tmpdir)
+        outcomes = await asyncio.gather(*(self._start(task, env) for task in self.tasks))
+        self._starting = False
+        failures = [outcome for outcome in outcomes if outcome is not None]
+        if failures:
+            self._failed(failures[0])
+        elif self._ended:
+            self.end()
+        else:
+            self._tell("started", {"pids": [task.process.pid for task in self.tasks if task.process]})
+            for signum in self._signals:
+                self.signal(signum)
+
+    def signal(self, signum: int) -> None:
+        """Signals all tasks that run."""
+        if self._starting:
+            self._signals.append(signum)
+        for task in self.tasks:
+            task.kill(signum)
+
+    def end(self) -> None:
+        """Kills all tasks; nothing that they might still write is waited for."""
+        self._ended = True
+        if not self._starting:
+            for task in self.tasks:
+                task.end()
+
+    def write(self, context: dict[str, Any]) -> None:
+        """Passes stdin to all tasks."""
+        data, eof = data_of(context), bool(context.get("eof"))
+        for task in self.tasks:
+            task.write("stdin", data, eof=eof)
+
+    def acknowledge(self, number: int) -> None:
+        """The client has the output up to that number."""
+        if self._output.acknowledge(number):
+            for task in self.tasks:
+                task.flow(True)
+
+    def release(self, pairs: dict[str, str]) -> None:
+        """A PMI barrier of the whole job is complete."""
+        self._serve(self._pmi.release(pairs))
+
+    # -- from the tasks ---------------------------------------------------------------------------------------------
+
+    def wrote(self, task: Task, stream: str, data: bytes) -> None:
+        """A task wrote something, or ended a stream (b"")."""
+        was_full = self._output.full
+        chunk = self._output.take(task.rank, stream, data)
+        if chunk is not None:
+            self._tell("output", {"seq": chunk.number, "io": chunk.context})
+        if self._output.full and not was_full:
+            for other in self.tasks:
+                other.flow(False)
+
+    def asked(self, task: Task, data: bytes) -> None:
+        """A task speaks to its PMI server."""
+        try:
+            self._serve(self._pmi.receive(task.rank, data))
+        except BadMessage:
+            task.write(CHANNEL, b"", eof=True)
+
+    def took(self, task: Task, count: int) -> None:
+        """A task read some of its stdin."""
+        self._grant(self._credits.took(task.rank, count))
+
+    def over(self, task: Task) -> None:
+        """Nothing more will come of a task."""
+        self._exits.add(task.rank, task.status or 0)
+        self._grant(self._credits.left(task.rank))
+        if all(other.is_over for other in self.tasks):
+            self._finish()
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    async def _start(self, task: Task, env: dict[str, str]) -> OSError | None:
+        job, own = self.job, task_environment(env, task.rank, task.local)
+        try:
+            task.process = await self._spawn(job.command, task, env=own, cwd=job.cwd, channels=(CHANNEL,))
+        except OSError as error:
+            return error
+        if self._output.full:
+            task.flow(False)
+        return None
+
+    def _failed(self, error: OSError) -> None:
+        """A task could not be started, so that the others must not run."""
+        code = 126 if error.errno == EACCES else 127
+        self._tell("failed", {"errnum": error.errno or EIO, "note": error.strerror or str(error), "status": code << 8})
+        for task in self.tasks:
+            if task.process is None:
+                task.is_over = True
+                self._exits.add(task.rank, code << 8)
+        self.end()
+        if all(task.is_over for task in self.tasks):
+            self._finish()
+
+    def _serve(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Reply(rank, line):
+                    self._by_rank[rank].write(CHANNEL, line)
+                case Enter(pairs) if self.job.nnodes == 1:
+                    self.release(pairs)
+                case Enter(pairs):
+                    self._exchange(pairs)
+                case Abort(rank, code, text):
+                    note = f"task {rank} called PMI_Abort{': ' + text if text else ''}"
+                    self._tell("failed", {"errnum": ECANCELED, "note": note, "status": (code & 255) << 8})
+
+    def _grant(self, count: int) -> None:
+        if count:
+            self._tell("credit", {"bytes": count})
+
+    def _finish(self) -> None:
+        if not self.finished:
+            self.finished = True
+            self._tell("finish", self._exits.report())
