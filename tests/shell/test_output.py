@@ -65,7 +65,7 @@ def test_what_is_no_utf8_travels_as_base64() -> None:
 def test_every_byte_comes_out_once_and_in_order(writes: list[bytes], unbuffered: bool) -> None:
     output = Output(1 << 20, unbuffered=unbuffered)
     made = contexts(output, *((0, "stdout", data) for data in writes if data), (0, "stdout", b""))
-    assert b"".join(map(data_of, made)) == b"".join(writes)  # type: ignore[arg-type]
+    assert b"".join(map(data_of, made)) == b"".join(writes)
     assert [chunk.number for chunk in output.unacknowledged] == list(range(1, len(made) + 1))
 
 

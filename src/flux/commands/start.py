@@ -61,7 +61,7 @@ def _session(size: int, options: BrokerOptions) -> int:
     from flux.broker import process
     from flux.runtime import launch, rundir, system
 
-    process.warm()
+    _warm()
     own = "" if "rundir" in options.attributes else rundir.make()
     shared = options._replace(attributes={"rundir": own} | options.attributes)
     others = shared._replace(command=())
@@ -75,6 +75,20 @@ def _session(size: int, options: BrokerOptions) -> int:
     finally:
         if own:
             rundir.remove(own)
+
+
+def _warm() -> None:
+    """Imports what a broker will, once for all of them."""
+    from contextlib import suppress
+    from importlib import import_module
+
+    from flux.broker.catalogue import find
+    from flux.broker.runlevels import BUILTINS, rc1
+
+    for name in (*BUILTINS, *rc1(0)):
+        find(name)
+    with suppress(ImportError):
+        import_module("uvloop")
 
 
 def _split_broker_opts(args: Namespace) -> None:

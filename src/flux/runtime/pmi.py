@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from errno import ECONNRESET, EINVAL, EMSGSIZE, EPROTO
+from select import POLLIN, poll
 from socket import SHUT_RDWR, create_connection, socket
 
 from flux.wire.message import BadMessage
@@ -22,7 +23,9 @@ class Bootstrap:
         self._lines, self._ready = Lines(), list[bytes]()
         self._value_max = 1024
         self._sock = _connect(environ)
+        self._readable = poll()
         if self._sock is not None:
+            self._readable.register(self._sock, POLLIN)
             try:
                 self._greet(environ)
             except BaseException:
@@ -117,6 +120,7 @@ class Bootstrap:
         assert self._sock is not None
         while not self._ready:
             try:
+                self._readable.poll()  # an event loop that watches the descriptor may have made it non-blocking
                 data = self._sock.recv(8192)
                 self._ready += self._lines.feed(data)
             except BadMessage as error:
