@@ -170,9 +170,9 @@ def test_bad_requests_are_refused_in_words() -> None:
         assert desk.exec()[0] == (EPROTO, "command string is empty")
         assert desk.ask("exec", how=STREAMING)[0][0] == EPROTO
         assert desk.exec("cat", flags=16)[0] == (EINVAL, "waitable flag only supported in background mode")
-        for method in ("kill", "wait"):
-            signum = {"signum": 9} if method == "kill" else {}
-            missing = desk.ask(method, pid=5, **signum)
+        signum: dict[str, Any] = {"signum": 9}
+        for method, more in (("kill", signum), ("wait", {})):
+            missing = desk.ask(method, pid=5, **more)
             assert missing == [(ESRCH, "pid 5 does not belong to any subprocess")]
         by_label = desk.ask("attach", how=STREAMING, pid=-1, label="x")
         assert by_label[0][0] == EPROTO  # no stream flags

@@ -1,12 +1,12 @@
-"""One process, and what must be told of it: to the client that listens, to who waits, to the log. Tells nothing itself."""
+"""One process, and what must be told of it to the client that listens and to who waits. Tells nothing itself."""
 
 from collections import deque
 from errno import EINVAL
 from typing import Any
 
+from flux.base.iodata import encode
+from flux.base.lines import Chunks, Lines
 from flux.modules.rexec.command import Command
-from flux.modules.rexec.iodata import encode
-from flux.modules.rexec.lines import Chunks, Lines
 
 STDOUT, STDERR, CHANNEL, WRITE_CREDIT, WAITABLE = 1, 2, 4, 8, 16
 """Flags of a request."""

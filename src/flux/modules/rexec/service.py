@@ -9,7 +9,7 @@ from errno import EBUSY, EINVAL, EIO, ENOENT, ENOSPC, ENOSYS
 from functools import partial
 from typing import Any
 
-from flux.modules.rexec import iodata
+from flux.base import iodata
 from flux.modules.rexec.command import command
 from flux.modules.rexec.proc import Answer, Proc
 from flux.modules.rexec.table import Table

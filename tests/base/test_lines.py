@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux.modules.rexec.lines import Chunks, Lines
+from flux.base.lines import Chunks, Lines
 
 
 def test_lines_are_told_one_by_one_when_they_are_whole() -> None:

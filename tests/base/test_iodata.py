@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux.modules.rexec.iodata import Piece, decode, encode
+from flux.base.iodata import Piece, decode, encode
 
 
 @given(st.binary(min_size=1))

@@ -1,0 +1,143 @@
+"""A process on some rank of the instance, heard of as it runs (RFC 42)."""
+
+import os
+from errno import ENODATA, EPROTO
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flux.base.iodata import decode, encode
+from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
+from flux.rpc import RPC
+
+if TYPE_CHECKING:
+    from flux.core.handle import Flux
+    from flux.future import Future
+
+STDOUT, STDERR, CHANNEL, WRITE_CREDIT = 1, 2, 4, 8
+"""Flags of RFC 42: which output to forward, and whether to say how much may be written."""
+
+
+def command_create(
+    command: list[str],
+    label: str | None = None,
+    cwd: str | None = None,
+    env: dict[str, str] | None = None,
+    opts: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Makes a command object (RFC 42); directory and environment are this process's own unless given.
+
+    Variables that are not text are left out: a command object has no way to carry them.
+    """
+    made: dict[str, Any] = {
+        "cmdline": command,
+        "cwd": os.getcwd() if cwd is None else cwd,
+        "env": {name: value for name, value in (os.environ if env is None else env).items() if _is_text(name + value)},
+        "opts": opts or {},
+        "channels": [],
+    }
+    if label is not None:
+        made["label"] = label
+    return made
+
+
+class Listener(Protocol):
+    """Who hears what a Remote does. Called by the handle's reactor."""
+
+    def started(self, remote: "Remote") -> None: ...  # it runs: `pid` is known
+    def output(self, remote: "Remote", stream: str, data: bytes) -> None: ...  # b"" is the end of the stream
+    def credit(self, remote: "Remote", stream: str, count: int) -> None: ...  # so many bytes more may be written
+    def ended(self, remote: "Remote") -> None: ...  # with `status`, or with `error`; the last call
+
+
+class Remote:
+    """A process on one rank that this program hears of; it is killed when the handle is closed, unless attached to."""
+
+    def __init__(self, handle: "Flux", rank: int, listener: Listener, service: str = "rexec") -> None:
+        self.rank = rank
+        self.pid = 0
+        self.status: int | None = None
+        """The wait status, once it has exited."""
+        self.error: OSError | None = None
+        """Why it could not be started, or why no more is known of it."""
+        self.over = False
+        """Whether `ended` was called."""
+        self._handle, self._listener, self._service = handle, listener, service
+        self._signals: list[int] = []
+        self._rpc: RPC
+
+    def run(self, command: dict[str, Any], flags: int = STDOUT | STDERR | WRITE_CREDIT, local_flags: int = 0) -> None:
+        """Starts a command."""
+        self._ask("exec", {"cmd": command, "flags": flags, "local_flags": local_flags})
+
+    def attach(self, pid: int = -1, label: str | None = None, flags: int = STDOUT | STDERR) -> None:
+        """Listens to a process that runs in the background."""
+        self._ask("attach", target(pid, label) | {"flags": flags})
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Writes to its stdin, or to a channel; b"" ends the stream."""
+        if not self.over:
+            io = encode(stream, "0", data)
+            self._tell("write", {"matchtag": self._rpc.matchtag, "io": io})
+
+    def kill(self, signum: int) -> None:
+        """Signals its process group, at once or when it has started."""
+        if not self.pid:
+            self._signals.append(signum)
+        elif self.status is None:
+            self._tell("kill", {"pid": self.pid, "signum": signum})
+
+    def _ask(self, method: str, payload: dict[str, Any]) -> None:
+        self._rpc = self._handle.rpc(f"{self._service}.{method}", payload, self.rank, FLUX_RPC_STREAMING)
+        self._rpc.then(self._answered)
+
+    def _tell(self, method: str, payload: dict[str, Any]) -> None:
+        self._handle.rpc(f"{self._service}.{method}", payload, self.rank, FLUX_RPC_NORESPONSE)
+
+    def _answered(self, future: "Future") -> None:
+        try:
+            answer = future.get()
+            future.reset()
+            self._heard(answer["type"], answer)
+        except KeyError as error:
+            self._end(OSError(EPROTO, f"answer without {error}"))
+        except OSError as error:
+            self._end(error)
+
+    def _heard(self, kind: str, answer: dict[str, Any]) -> None:
+        if kind in ("started", "attached"):
+            self.pid = answer["pid"]
+            self._listener.started(self)
+            for signum in self._signals:
+                self.kill(signum)
+        elif kind == "output":
+            piece = decode(answer["io"])
+            if piece.data:
+                self._listener.output(self, piece.stream, piece.data)
+            if piece.end:
+                self._listener.output(self, piece.stream, b"")
+        elif kind == "add-credit":
+            for stream, count in answer["channels"].items():
+                self._listener.credit(self, stream, count)
+        elif kind == "finished":
+            self.status = answer["status"]
+
+    def _end(self, error: OSError) -> None:
+        self.over = True
+        self._rpc.forget()
+        if error.errno != ENODATA:
+            self.error = error
+        elif self.status is None:
+            self.error = OSError(EPROTO, "the server does not say how it ended")
+        self._listener.ended(self)
+
+
+def target(pid: int, label: str | None) -> dict[str, Any]:
+    """How a request names a process: by its label if there is one."""
+    return {"pid": pid} if label is None else {"pid": -1, "label": label}
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
