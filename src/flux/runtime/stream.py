@@ -35,6 +35,7 @@ class StreamLink(asyncio.Protocol):
         self._unpacker = Unpacker(limit)
         self._high_water = high_water
         self._out: list[bytes] = []
+        self._unflushed = 0
         self._receiving = False
         self._reason = ""
         self._transport: asyncio.Transport | None = None
@@ -51,7 +52,7 @@ class StreamLink(asyncio.Protocol):
     def waiting(self) -> int:
         """Bytes that were sent but that the kernel has not taken yet."""
         below = self._transport.get_write_buffer_size() if self._transport else 0
-        return below + sum(map(len, self._out))
+        return below + self._unflushed
 
     def send(self, msg: Message) -> None:
         """Sends a message, after all that were sent before it; nothing once the link is closed."""
@@ -64,11 +65,12 @@ class StreamLink(asyncio.Protocol):
         if not self._out and not self._receiving:
             self._loop.call_soon(self.flush)
         self._out.append(data)
+        self._unflushed += len(data)
 
     def flush(self) -> None:
         """Hands what waits to the transport now instead of at the end of the turn."""
         if self._out and self._transport is not None:
-            out, self._out = self._out, []
+            out, self._out, self._unflushed = self._out, [], 0
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     def close(self, reason: str = "closed") -> None:

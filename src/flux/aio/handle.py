@@ -1,0 +1,157 @@
+"""A connection to a broker, for the tasks of one event loop."""
+
+import asyncio
+from errno import ECONNRESET
+from functools import partial
+from typing import Any, Self
+
+from flux.aio.streams import Answers, Events, News, Stream, settle
+from flux.constants import FLUX_NODEID_ANY
+from flux.rpc import failure
+from flux.runtime.blocking import LOST
+from flux.runtime.stream import StreamLink
+from flux.wire.message import PRIVATE, STREAMING, Event, Message, Request, Response
+from flux.wire.payload import decode_payload, encode_payload, topic_text
+from flux.wire.session import Session, Told, ignore
+
+
+class Handle:
+    """Asks services, hears and publishes events. `flux.aio.connect` makes one."""
+
+    def __init__(self) -> None:
+        self.session = Session()
+        self.link = StreamLink(self._receive, self._lost)
+        self.link.on_pause = self._pause
+        self._news: list[News] = []
+        self._reason = LOST
+        self._writable: asyncio.Future[None] | None = None
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the connection. Requests without an answer and open streams end with ECONNRESET."""
+        if not self.link.closed:
+            self._reason = "the handle is closed"
+            self.link.close()
+        await asyncio.shield(self._gone)
+
+    # -- requests ---------------------------------------------------------------------------------------------------
+
+    async def rpc(self, topic: str, payload: Any = None, *, nodeid: int = FLUX_NODEID_ANY) -> Any:
+        """Asks a service and returns the JSON payload of its answer, None if it has none.
+
+        `payload` is what JSON can carry, text, or bytes that are sent as they are; `nodeid` is a rank. An error answer
+        is an OSError with its errno and text. Who cancels this takes no answer; the service is not told.
+        """
+        return decode_payload((await self.ask(topic, payload, nodeid=nodeid)).data)
+
+    async def ask(self, topic: str, payload: Any = None, *, nodeid: int = FLUX_NODEID_ANY) -> Response:
+        """As `rpc`, and returns the whole answer, for payloads that are not JSON."""
+        if self.link.paused:
+            await self._until_writable()
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        request = self._request(topic, payload, partial(settle, answer), nodeid)
+        try:
+            response = await answer
+        except asyncio.CancelledError:
+            self.session.forget(request.matchtag)
+            raise
+        if response.errnum:
+            raise failure(response)
+        return response
+
+    def stream(self, topic: str, payload: Any = None, *, nodeid: int = FLUX_NODEID_ANY) -> Stream:
+        """Asks a service for a stream: `async for answer in h.stream("log.dmesg", {"follow": True}): ...`.
+
+        The request is sent at once. A loop that is left early or cancelled sends `<service>.cancel`.
+        """
+        answers = Answers()
+        return Stream(self, self._request(topic, payload, answers.answered, nodeid, STREAMING), answers)
+
+    async def notify(self, topic: str, payload: Any = None, *, nodeid: int = FLUX_NODEID_ANY) -> None:
+        """Sends a request that wants no answer."""
+        if self.link.paused:
+            await self._until_writable()
+        self._request(topic, payload, None, nodeid)
+
+    # -- events -----------------------------------------------------------------------------------------------------
+
+    def events(self, prefix: str = "") -> Events:
+        """Subscribes to events whose topic begins with `prefix`: `async for event in h.events("job-"): ...`.
+
+        What this handle sends afterwards, it sends as a subscriber. `async with` waits until the broker has said so.
+        """
+        news = News(prefix)
+        self._news.append(news)
+        if self.session.subscribe(prefix):
+            self._request("event.subscribe", {"topic": prefix}, news.answered, FLUX_NODEID_ANY)
+        else:
+            news.answered(Response())
+        return Events(self, news)
+
+    async def publish(self, topic: str, payload: Any = None, *, private: bool = False) -> None:
+        """Publishes an event to the whole instance; `private` is for its owner and the sending user alone."""
+        if self.link.paused:
+            await self._until_writable()
+        self.send(Event(flags=PRIVATE if private else 0, topic=topic_text(topic), data=encode_payload(payload)))
+
+    # -- for streams and subscriptions ------------------------------------------------------------------------------
+
+    def end_stream(self, request: Request) -> None:
+        """Takes no more answers to a request, and tells the service (RFC 6)."""
+        self.session.forget(request.matchtag)
+        if not self.link.closed:
+            self._request(f"{request.service}.cancel", {"matchtag": request.matchtag}, None, request.nodeid)
+
+    def unsubscribe(self, news: News) -> None:
+        """Hears no more of a subscription."""
+        self._news.remove(news)
+        if self.session.unsubscribe(news.prefix) and not self.link.closed:
+            self._request("event.unsubscribe", {"topic": news.prefix}, ignore, FLUX_NODEID_ANY)
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    def send(self, msg: Message) -> None:
+        """Sends a message as it is."""
+        if self.link.closed:
+            raise OSError(ECONNRESET, self._reason)
+        self.link.send(msg)
+
+    def _request(self, topic: str, payload: Any, told: Told | None, nodeid: int, flags: int = 0) -> Request:
+        if self.link.closed:
+            raise OSError(ECONNRESET, self._reason)
+        data = encode_payload(payload)
+        request = self.session.request(topic_text(topic), data, told, nodeid=nodeid, flags=flags)
+        self.link.send(request)
+        return request
+
+    def _receive(self, link: StreamLink, msg: Message) -> None:
+        rest = self.session.receive(msg)
+        if isinstance(rest, Event):
+            for news in self._news:
+                news.heard(rest)
+
+    def _lost(self, link: StreamLink, reason: str) -> None:
+        self._pause(link)
+        self.session.fail(ECONNRESET, self._reason)
+        for news in self._news:
+            news.end(OSError(ECONNRESET, self._reason))
+        self._gone.set_result(None)
+
+    # -- flow control -----------------------------------------------------------------------------------------------
+
+    def _pause(self, link: StreamLink) -> None:
+        if self._writable is not None and (link.closed or not link.paused):
+            settle(self._writable, None)
+            self._writable = None
+
+    async def _until_writable(self) -> None:
+        while self.link.paused and not self.link.closed:
+            if self._writable is None:
+                self._writable = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._writable)

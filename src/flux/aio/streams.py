@@ -1,0 +1,165 @@
+"""Answers and events for `async for`. Who stops listening, in whatever way, has the sender told."""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from errno import ENODATA
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from flux.message import Message
+from flux.rpc import failure
+from flux.wire.message import Event, Request, Response
+from flux.wire.payload import decode_payload
+
+if TYPE_CHECKING:
+    from flux.aio.handle import Handle
+
+T = TypeVar("T")
+
+
+def settle(future: "asyncio.Future[T]", value: T) -> None:
+    """Sets a result unless nobody waits for it any more."""
+    if not future.done():
+        future.set_result(value)
+
+
+class Feed(Generic[T]):
+    """What has come and was not taken yet. The connection knows the feed, so that whoever listens can be let go."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._items: deque[T] = deque()
+        self._error: OSError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put(self, item: T) -> None:
+        """Adds the next item."""
+        self._items.append(item)
+        self._wake()
+
+    def end(self, error: OSError | None = None) -> None:
+        """There will be no more. What has come can still be taken."""
+        if not self.ended:
+            self.ended, self._error = True, error
+            self._wake()
+
+    async def take(self) -> T:
+        """Waits for the next item; at the end raises StopAsyncIteration, or the error that was the end."""
+        while not self._items:
+            if self.ended:
+                raise self._error or StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return self._items.popleft()
+
+    def _wake(self) -> None:
+        if self._waiter is not None:
+            settle(self._waiter, None)
+
+
+class Answers(Feed[Response]):
+    """The feed of a streaming request."""
+
+    def answered(self, response: Response) -> None:
+        """Takes the next answer."""
+        if response.errnum == ENODATA:
+            self.end()
+        elif response.errnum:
+            self.end(failure(response))
+        else:
+            self.put(response)
+
+
+class News(Feed[Message]):
+    """The feed of a subscription."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self.prefix = prefix
+        self.subscribed: asyncio.Future[OSError | None] = asyncio.get_running_loop().create_future()
+
+    def answered(self, response: Response) -> None:
+        """The broker has taken note, or refuses."""
+        error = failure(response) if response.errnum else None
+        settle(self.subscribed, error)
+        if error is not None:
+            self.end(error)
+
+    def heard(self, event: Event) -> None:
+        """An event came, perhaps one of ours."""
+        if event.topic.startswith(self.prefix):
+            self.put(Message(handle=event))
+
+
+class Listener(Generic[T]):
+    """Who takes from a feed."""
+
+    def __init__(self, feed: Feed[T]) -> None:
+        self._feed = feed
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def _next(self) -> T:
+        try:
+            return await self._feed.take()
+        except asyncio.CancelledError:
+            self.close()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    async def aclose(self) -> None:
+        """As `close`, for contextlib.aclosing."""
+        self.close()
+
+    def close(self) -> None:
+        """Wants no more."""
+        if not self._feed.ended:
+            self._feed.end()
+            self._leave()
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # the loop may be closed already, and the connection with it
+            self.close()
+
+    def _leave(self) -> None:
+        raise NotImplementedError
+
+
+class Stream(Listener[Response]):
+    """The answers to one streaming request, in order."""
+
+    def __init__(self, handle: "Handle", request: Request, answers: Answers) -> None:
+        super().__init__(answers)
+        self._handle, self.request = handle, request
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        return decode_payload((await self._next()).data)
+
+    def _leave(self) -> None:
+        self._handle.end_stream(self.request)
+
+
+class Events(Listener[Message]):
+    """The events of one subscription, in order."""
+
+    def __init__(self, handle: "Handle", news: News) -> None:
+        super().__init__(news)
+        self._handle, self._news = handle, news
+
+    async def __aenter__(self) -> Self:
+        error = await asyncio.shield(self._news.subscribed)
+        if error is not None:
+            raise error
+        return self
+
+    async def __anext__(self) -> Message:
+        return await self._next()
+
+    def _leave(self) -> None:
+        self._handle.unsubscribe(self._news)
