@@ -10,7 +10,6 @@ TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all o
 if TYPE_CHECKING:
     from flux.core.handle import Flux
 
-__version__ = "0.1.0"
 __all__ = ["Flux", "constants", "core", "future", "message", "rpc"]
 
 # What pkgutil.extend_path does, without its imports: other distributions may add flux.<name>.
