@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from errno import EEXIST
 
+from flux.broker.logger import Logger
 from flux.broker.hops import Deliver, Links, Subscriptions
 from flux.overlay.node import BELOW, BROKER, SUBSCRIBERS, Node, Step
 from flux.overlay.notices import EventsLost, Gone, Noise, Notice
@@ -21,11 +22,11 @@ PATIENCE = 0.02
 class Broker:
     """One broker: moves messages between its services, its clients and its neighbours on the tree."""
 
-    def __init__(self, node: Node, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, node: Node, loop: asyncio.AbstractEventLoop, wall: Callable[[], float]) -> None:
         self.node = node
         self.loop = loop
         self.links: Links | None = None
-        self.log: Callable[[int, str, str], None] = lambda level, app, text: None
+        self.log = Logger(node.rank, wall, self.send)
         self.told: Callable[[Notice], None] = lambda notice: None
         """Hears every notice, after the services did."""
         self.subscriptions = Subscriptions()

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from flux.broker.attributes import AttributeTable
 from flux.broker.broker import Broker
-from flux.service.ports import Spawn, Timer
+from flux.service.ports import Attributes, Spawn, Timer
 from flux.wire.message import Message
 
 
@@ -24,7 +24,7 @@ class BrokerHost:
         node = broker.node
         self.rank, self.size, self.uuid = node.rank, node.size, node.uuid
         self.hostname = attributes.lookup("hostname", "localhost")
-        self.attributes = attributes
+        self.attributes: Attributes = attributes
         self.spawn = spawn
         self._broker = broker
         self._clock = clock
@@ -73,6 +73,10 @@ class BrokerHost:
     def rusage(self, who: str) -> dict[str, Any]:
         """What the process has used (getrusage(2))."""
         return self._clock.rusage(who)
+
+    def last_event(self) -> int:
+        """The number of the last event that this broker has seen."""
+        return self._broker.node.events.last
 
     def parent(self) -> bytes:
         """The link to the parent, b"" without one."""

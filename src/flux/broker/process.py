@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from flux.broker import boot
+from flux.base.version import INTERFACE
 from flux.broker.attributes import AttributeTable
 from flux.broker.broker import Broker
-from flux.broker.defaults import CHANGEABLE, INTERFACE_VERSION
+from flux.broker.defaults import CHANGEABLE
 from flux.broker.host import BrokerHost, Clock
 from flux.broker.life import Life
 from flux.broker.modules import ModuleTable
@@ -19,6 +20,7 @@ from flux.broker.options import BrokerOptions
 from flux.broker.program import InitialProgram
 from flux.broker.session import Session
 from flux.overlay.card import Card
+from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
 from flux.overlay.topology import Kary, topology
 from flux.runtime import system
@@ -103,7 +105,7 @@ class Process:
         facts = {
             "rank": rank,
             "size": self._pmi.size,
-            "version": INTERFACE_VERSION,
+            "version": INTERFACE,
             "hostname": system.hostname(),
             "broker.pid": os.getpid(),
             "broker.uuid": self._uuid,
@@ -128,7 +130,7 @@ class Process:
         pmi = self._pmi
         where = boot.reach(pmi, attributes)
         self._node = Node(pmi.rank, self._uuid, pmi.size)
-        self._broker = broker = Broker(self._node, self._loop)
+        self._broker = broker = Broker(self._node, self._loop, system.wall)
         ears = Ears(broker.receive, broker.lost, lambda text: broker.log(4, "overlay", text))
         wiring = broker.links = Wiring(self._loop, self._uuid, ears, where.keys)
         if pmi.size == 1:
@@ -140,7 +142,6 @@ class Process:
         for card in cards.values():
             wiring.admit(card.pubkey)
         pmi.barrier()
-        pmi.finalize()
         attributes.fix("tbon.endpoint", end.tree)
         return wiring, lambda: self._connect(wiring, tree, cards, attributes)
 
@@ -157,6 +158,7 @@ class Process:
         broker = self._broker
         host = BrokerHost(broker, attributes, self._spawner, Clock(system.wall, system.rusage))
         life = Life(self._loop.time)
+        life.watch(self._is_up)
         modules = ModuleTable(host, broker)
         program = None
         if self._pmi.rank == 0:
@@ -180,6 +182,11 @@ class Process:
     def _watch_signals(self, session: Session) -> None:
         for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
             self._loop.add_signal_handler(signum, session.signal, signum)
+
+    def _is_up(self, state: State) -> None:
+        """Tells who started us that we run: who ends before that could not start."""
+        if state == State.RUN:
+            self._pmi.finalize()
 
     def _watch_lifeline(self, session: Session) -> None:
         """Who started us lives as long as we should: when it is gone, so are we."""

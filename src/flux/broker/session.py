@@ -186,7 +186,7 @@ class Session:
         return self._resident
 
     async def _wait_for_quorum(self) -> None:
-        wanted = int(self._host.attributes.lookup("broker.quorum", "") or self._host.size)
+        wanted = int(self._host.attributes.get("broker.quorum") or self._host.size)
         async for answer in self._asker.stream("groups.get", {"name": "broker.online"}):
             if len(IDset(answer["members"])) >= wanted:
                 break
@@ -204,6 +204,8 @@ class Session:
 
     async def _load(self, name: str) -> None:
         await self._modules.load(name)
+        if name == "log":
+            self._broker.log.open()
         self._loaded.append(name)
 
     async def _unload(self, name: str) -> None:

@@ -22,7 +22,7 @@ class Call:
     def __init__(self, request: Request, send: Callable[[Message], None], drop: Callable[["Call"], None]) -> None:
         self.request = request
         self.closed = not request.wants_answer
-        self.on_close: Callable[[], None] | None = None
+        self.on_close: Callable[[], object] | None = None
         """Called once when the caller is gone or cancels; not when the call was answered."""
         self._send = send
         self._drop = drop

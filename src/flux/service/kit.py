@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from errno import EIO, ENOSYS, EPERM, EPROTO
 from inspect import isasyncgen, iscoroutine, isgenerator
 from typing import Any, ClassVar
@@ -64,11 +64,11 @@ class Service:
         self.received = [0, 0, 0]
         """Requests, responses and events that came in."""
         self.sent = [0, 0, 0]
-        self._calls: dict[tuple[bytes, int], Call] = {}
-        self._requests = Requests()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: dict[str, Timer] = {}
-        self._reductions = Reductions(self)
+        self.__calls: dict[tuple[bytes, int], Call] = {}
+        self.__requests = Requests()
+        self.__tasks: set[asyncio.Task[None]] = set()
+        self.__timers: dict[str, Timer] = {}
+        self.__reductions = Reductions(self)
 
     # -- its life ---------------------------------------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ class Service:
     async def stop(self) -> None:
         """Lets go of what the kit does not know of. The service is no longer registered."""
 
-    async def load(self) -> None:
+    async def bring_up(self) -> None:
         """Called by the broker: subscribes, starts timers, gets the service ready."""
         for prefix in self.prefixes:
             self.subscribe(prefix)
@@ -86,18 +86,18 @@ class Service:
         for method, seconds in self.periods.items():
             self.every(seconds, getattr(self, method), name=method)
 
-    async def unload(self) -> None:
+    async def take_down(self) -> None:
         """Called by the broker: refuses what is open, ends tasks and timers."""
         try:
             await self.stop()
         finally:
-            for timer in self._timers.values():
+            for timer in self.__timers.values():
                 timer.cancel()
-            self._timers.clear()
-            for call in list(self._calls.values()):
+            self.__timers.clear()
+            for call in list(self.__calls.values()):
                 call.refuse(ENOSYS, f"{self.name} was unloaded")
-            self._requests.fail(ENOSYS, f"{self.name} was unloaded")
-            tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+            self.__requests.fail(ENOSYS, f"{self.name} was unloaded")
+            tasks = [task for task in self.__tasks if task is not asyncio.current_task()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -111,7 +111,7 @@ class Service:
             self._serve(msg)
         elif isinstance(msg, Response):
             self.received[1] += 1
-            self._guarded(self._requests.receive, msg)
+            self._guarded(self.__requests.receive, msg)
         elif isinstance(msg, Event):
             self.received[2] += 1
             for prefix, method in self.prefixes.items():
@@ -126,13 +126,14 @@ class Service:
 
     def link_lost(self, link: bytes) -> None:
         """Called by the broker: a child is gone, and with it the callers behind it."""
-        for call in [call for call in self._calls.values() if link in call.request.route]:
+        for call in [call for call in self.__calls.values() if link in call.request.route]:
             call.abandon()
-        self._reductions.drop(link)
+        for key in self.__reductions.drop(link):
+            self.contributor_lost(key)
 
     def parent_changed(self) -> None:
         """Called by the broker: there is a new parent, who knows nothing of what was contributed."""
-        self._reductions.repeat()
+        self.__reductions.repeat()
 
     # -- what it asks of others -------------------------------------------------------------------------------------
 
@@ -147,7 +148,7 @@ class Service:
         flags: int = 0,
     ) -> int:
         """Sends a request whose responses `told` gets; None wants no answer. Returns the matchtag."""
-        tag = self._requests.open(told) if told is not None else 0
+        tag = self.__requests.open(told) if told is not None else 0
         if told is None:
             flags |= NORESPONSE
         if upstream:
@@ -171,7 +172,7 @@ class Service:
         try:
             response = await answer
         finally:
-            self._requests.forget(tag)
+            self.__requests.forget(tag)
         if response.errnum:
             raise failure(response)
         return response
@@ -211,21 +212,21 @@ class Service:
         name = name or do.__name__
 
         def again() -> None:
-            self._timers[name] = self.host.after(seconds, again)
+            self.__timers[name] = self.host.after(seconds, again)
             self._guarded(do)
 
-        if name in self._timers:
-            self._timers.pop(name).cancel()
-        self._timers[name] = self.host.after(seconds, again)
+        if name in self.__timers:
+            self.__timers.pop(name).cancel()
+        self.__timers[name] = self.host.after(seconds, again)
 
     def run(self, work: Coroutine[Any, Any, None], *, call: Call | None = None) -> None:
         """Runs something in the background; it ends with the service, and with its caller if there is one."""
         task = asyncio.get_running_loop().create_task(self._logged(work, call))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.__tasks.add(task)
+        task.add_done_callback(self.__tasks.discard)
         if call is not None:
             self.keep(call)
-            call.on_close = task.cancel  # type: ignore[assignment]
+            call.on_close = task.cancel
 
     # -- reductions -------------------------------------------------------------------------------------------------
 
@@ -241,15 +242,18 @@ class Service:
 
     def contribute(self, key: str, value: Any) -> None:
         """Makes `value`, something that JSON can carry, this broker's own contribution to `key`."""
-        self._reductions.put(key, OWN, value)
+        self.__reductions.put(key, OWN, value)
 
-    def retract(self, key: str) -> None:
-        """Forgets `key` with all contributions, on this broker."""
-        self._reductions.forget(key)
+    def close(self, key: str, event: Event) -> None:
+        """`event` has ended this round of `key`: every broker forgets it when it hears that event."""
+        self.__reductions.close(key, event.sequence)
+
+    def contributor_lost(self, key: str) -> None:
+        """A link that had contributed to `key` is lost. For reductions that a shrinking value does not undo."""
 
     @request("reduce")
-    def _reduce(self, call: Call, *, key: str, value: Any) -> None:
-        self._reductions.put(key, call.link, value)
+    def _reduce(self, call: Call, *, key: str, value: Any, seen: int) -> None:
+        self.__reductions.report(key, call.link, value, seen)
 
     # -- what everybody answers -------------------------------------------------------------------------------------
 
@@ -268,14 +272,14 @@ class Service:
     @request(allow=USER)
     def disconnect(self, call: Call) -> None:
         """The sender is gone: its calls are dropped."""
-        for open_call in [c for c in self._calls.values() if c.sender == call.sender]:
+        for open_call in [c for c in self.__calls.values() if c.sender == call.sender]:
             open_call.abandon()
         self.disconnected(call.sender)
 
     @request(allow=USER)
     def cancel(self, call: Call, *, matchtag: int) -> None:
         """Ends one of the sender's streams in order."""
-        found = self._calls.get((call.sender, matchtag))
+        found = self.__calls.get((call.sender, matchtag))
         if found is not None:
             found.cancel()
 
@@ -324,7 +328,7 @@ class Service:
     def keep(self, call: Call) -> None:
         """Remembers a call that is answered later, so that a caller that leaves takes it along."""
         if not call.closed:
-            self._calls[call.key] = call
+            self.__calls[call.key] = call
 
     def _serve(self, msg: Request) -> None:
         call = Call(msg, self.send, self._drop)
@@ -389,17 +393,17 @@ class Service:
             call.refuse(EIO, f"{call.request.topic} failed (see flux dmesg)")
 
     def _drop(self, call: Call) -> None:
-        if self._calls.get(call.key) is call:
-            del self._calls[call.key]
+        if self.__calls.get(call.key) is call:
+            del self.__calls[call.key]
 
 
-def _pour(call: Call, answers: Generator[Any, None, None]) -> None:
+def _pour(call: Call, answers: Iterator[Any]) -> None:
     for answer in answers:
         call.respond(answer)
     call.end()
 
 
-async def _pour_slowly(call: Call, answers: AsyncGenerator[Any, None]) -> None:
+async def _pour_slowly(call: Call, answers: AsyncIterator[Any]) -> None:
     async for answer in answers:
         call.respond(answer)
     call.end()

@@ -23,6 +23,9 @@ class Attributes(Protocol):
     """The broker's attributes, as text (flux-broker-attributes(7))."""
 
     def get(self, name: str) -> str: ...  # OSError(ENOENT) for an unknown name
+    def flags(self, name: str) -> int: ...  # 1 for one that never changes
+    def names(self) -> list[str]: ...
+    def remove(self, name: str) -> None: ...
     def set(self, name: str, value: str, *, force: bool = False) -> None: ...
     def watch(self, name: str, told: Callable[[str], None]) -> None: ...
 
@@ -51,5 +54,6 @@ class Host(Protocol):
     def wall(self) -> float: ...  # seconds since 1970
     def after(self, seconds: float, do: Callable[[], None]) -> Timer: ...
     def rusage(self, who: str) -> dict[str, Any]: ...  # getrusage(2) of self, children or thread
+    def last_event(self) -> int: ...  # the number of the last event that this broker has seen
     def parent(self) -> bytes: ...  # the link to the parent, b"" on rank 0
     def port(self, name: str) -> Any: ...  # a further port by name; OSError(ENOSYS) where there is none

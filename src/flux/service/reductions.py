@@ -8,15 +8,20 @@ if TYPE_CHECKING:
     from flux.service.kit import Service
 
 
+MOST_CLOSED = 1000
+"""Ended rounds that are remembered; a report from before one is on its way for milliseconds."""
+
+
 class Reductions:
     """Reductions by key. What changed in one turn of the loop goes up together."""
 
-    __slots__ = ("_dirty", "_keys", "_service")
+    __slots__ = ("_closed", "_dirty", "_keys", "_service")
 
     def __init__(self, service: "Service") -> None:
         self._service = service
         self._keys: dict[str, Reduction[Any]] = {}
         self._dirty: set[str] = set()
+        self._closed: dict[str, int] = {}
 
     def put(self, key: str, link: bytes, value: Any) -> None:
         """Replaces a link's contribution to `key`."""
@@ -27,11 +32,17 @@ class Reductions:
         found.put(link, value)
         self._touch(key)
 
-    def drop(self, link: bytes) -> None:
-        """A link is lost, and what it contributed with it."""
-        for key, reduction in self._keys.items():
-            if reduction.drop(link):
-                self._touch(key)
+    def report(self, key: str, link: bytes, value: Any, seen: int) -> None:
+        """A link's contribution, made when that broker had seen event `seen`; one from a round that is over is dropped."""
+        if seen >= self._closed.get(key, 0):
+            self.put(key, link, value)
+
+    def drop(self, link: bytes) -> list[str]:
+        """A link is lost, and what it contributed with it; returns the keys that it had contributed to."""
+        keys = [key for key, reduction in self._keys.items() if reduction.drop(link)]
+        for key in keys:
+            self._touch(key)
+        return keys
 
     def repeat(self) -> None:
         """Reports everything again, to a new parent."""
@@ -39,10 +50,14 @@ class Reductions:
             reduction.forget_report()
             self._touch(key)
 
-    def forget(self, key: str) -> None:
-        """Ends a reduction."""
+    def close(self, key: str, event: int) -> None:
+        """Event number `event` ended this round of `key`: what was contributed before it counts no more."""
         self._keys.pop(key, None)
         self._dirty.discard(key)
+        self._closed.pop(key, None)
+        self._closed[key] = event
+        if len(self._closed) > MOST_CLOSED:
+            del self._closed[next(iter(self._closed))]
 
     def _touch(self, key: str) -> None:
         if not self._dirty:
@@ -59,4 +74,5 @@ class Reductions:
                 self._service.reduced(key, value)
             else:
                 topic = f"{self._service.name}.reduce"
-                self._service.notify(topic, {"key": key, "value": value}, upstream=True)
+                report = {"key": key, "value": value, "seen": self._service.host.last_event()}
+                self._service.notify(topic, report, upstream=True)

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from random import Random
 from typing import Any
 
+from flux.base.version import INTERFACE
 from flux.broker.attributes import AttributeTable
 from flux.broker.broker import Broker
-from flux.broker.defaults import CHANGEABLE, INTERFACE_VERSION
+from flux.broker.defaults import CHANGEABLE
 from flux.broker.host import BrokerHost, Clock
 from flux.broker.life import Life
 from flux.broker.modules import ModuleTable
@@ -70,11 +71,11 @@ class SimBroker:
         self.uuid = f"{instance.random.getrandbits(128):032x}{rank:04x}"
         loop, tree = instance.loop, instance.tree
         self.node = Node(rank, self.uuid, instance.size)
-        self.broker = Broker(self.node, loop)
+        self.broker = Broker(self.node, loop, self._wall)
         self.links = instance.network.links(self.uuid, Ears(self.broker.receive, self.broker.lost, self._noise))
         self.broker.links = self.links
         self.attributes = AttributeTable(CHANGEABLE | instance.settings)
-        for name, value in (("rank", rank), ("size", instance.size), ("version", INTERFACE_VERSION), ("hostname", f"sim{rank}")):
+        for name, value in (("rank", rank), ("size", instance.size), ("version", INTERFACE), ("hostname", f"sim{rank}")):
             self.attributes.fix(name, str(value))
         self.life = Life(loop.time)
         self.host = BrokerHost(self.broker, self.attributes, instance.spawn, Clock(self._wall, lambda who: {}))

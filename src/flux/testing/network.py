@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import NamedTuple
 
@@ -95,7 +96,8 @@ class MemoryLinks:
         for child in list(self._children & self.neighbours):
             if network.weather.loss and network.random.random() < network.weather.loss:
                 continue
-            network.carry(msg, self._lane(child, "event"), network.weather.event, lambda m, c=child: self._arrive(c, m, 0))
+            arrive = partial(self._arrive_at, child)
+            network.carry(msg, self._lane(child, "event"), network.weather.event, arrive)
 
     def disconnect(self, link: bytes) -> None:
         """Gives up a link."""
@@ -114,6 +116,9 @@ class MemoryLinks:
 
     def _lane(self, link: bytes, kind: str) -> list[float]:
         return self._lanes.setdefault((link, kind), [0.0])
+
+    def _arrive_at(self, child: bytes, msg: Message) -> None:
+        self._arrive(child, msg, 0)
 
     def _arrive(self, link: bytes, msg: Message, mark: int) -> None:
         other = self._network.ends.get(link)

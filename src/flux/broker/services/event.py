@@ -15,8 +15,8 @@ class EventService(Service):
 
     name: ClassVar[str] = "event"
 
-    @request(allow=USER)
-    async def publish(self, call: Call, *, topic: str, flags: int = 0, payload: str | None = None) -> dict[str, int]:
+    @request("publish", allow=USER)
+    async def numbered(self, call: Call, *, topic: str, flags: int = 0, payload: str | None = None) -> dict[str, int]:
         """Publishes an event; `payload` is base64. Answers its number once it has one."""
         if not topic:
             raise OSError(EPROTO, "event.publish: topic is empty")

@@ -1,0 +1,54 @@
+"""A log line: RFC 5424's one-line syntax as Flux uses it (the host field is the broker's rank), and how people read it."""
+
+import re
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+FACILITY = 1
+"""LOG_USER: what all of Flux logs as."""
+INFO = 6
+LONGEST = 2048
+"""Bytes of a record; the rest is cut."""
+
+_LINE = re.compile(r"<(\d{1,3})>1 (\S+) (\S+) (\S+) (\S+) (\S+) (-|\[.*?\])(?: (.*))?\Z", re.DOTALL)
+
+
+class LogLine(NamedTuple):
+    """One record. `severity` is 0 (emerg) to 7 (debug), `rank` -1 if the line does not say whose it is."""
+
+    severity: int
+    timestamp: str
+    rank: int
+    app: str
+    text: str
+
+    def encode(self) -> str:
+        """As it travels and as it is kept."""
+        rank = str(self.rank) if self.rank >= 0 else "-"
+        head = f"<{FACILITY * 8 + self.severity}>1 {self.timestamp} {rank} {self.app or '-'} - - - "
+        return head + cut(self.text, LONGEST - len(head))
+
+    def human(self) -> str:
+        """As people read it: flux-dmesg(1)."""
+        return f"{self.timestamp} {self.app}.{SEVERITIES[self.severity]}[{self.rank}]: {self.text}"
+
+
+def read_logline(text: str) -> LogLine:
+    """Reads a record; one that is no RFC 5424 becomes the text of an `info` of nobody."""
+    found = _LINE.match(text.rstrip("\0\n"))
+    if found is None:
+        return LogLine(INFO, "-", -1, "unknown", cut(text.rstrip("\0\n"), LONGEST))
+    severity, timestamp, host, app = int(found[1]) % 8, found[2], found[3], found[4]
+    return LogLine(severity, timestamp, int(host) if host.isdecimal() else -1, app, found[8] or "")
+
+
+def timestamp(wall: float) -> str:
+    """A time in seconds since 1970 as RFC 5424 text, UTC with microseconds."""
+    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def cut(text: str, room: int) -> str:
+    """As much of a text as fits into `room` bytes of UTF-8."""
+    raw = text.encode()
+    return text if len(raw) <= room else raw[:room].decode(errors="ignore")

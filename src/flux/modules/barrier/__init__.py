@@ -1,0 +1,1 @@
+"""A barrier: callers all over the session leave it together."""
