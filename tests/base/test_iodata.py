@@ -14,9 +14,9 @@ def test_any_bytes_come_back(data: bytes) -> None:
 
 
 def test_text_stays_text_and_anything_else_is_base64() -> None:
-    assert encode("stdout", "0", "ä\0".encode()) == {"stream": "stdout", "rank": "0", "data": "ä\0"}
-    coded = {"stream": "stdout", "rank": "0", "encoding": "base64", "data": "/w=="}
-    assert encode("stdout", "0", b"\xff") == coded
+    assert encode("stdout", "0", "ä\n".encode()) == {"stream": "stdout", "rank": "0", "data": "ä\n"}
+    for data, coded in ((b"\xff", "/w=="), (b"\0", "AA==")):
+        assert encode("stdout", "0", data) == {"stream": "stdout", "rank": "0", "encoding": "base64", "data": coded}
 
 
 def test_no_bytes_are_the_end() -> None:

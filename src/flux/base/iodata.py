@@ -18,10 +18,10 @@ def encode(stream: str, rank: str, data: bytes) -> dict[str, Any]:
     """Data of a stream as an object; none of it is the stream's end."""
     if not data:
         return {"stream": stream, "rank": rank, "eof": True}
-    try:
-        return {"stream": stream, "rank": rank, "data": data.decode()}
-    except UnicodeDecodeError:
+    text = _text(data)
+    if text is None:
         return {"stream": stream, "rank": rank, "encoding": "base64", "data": b64encode(data).decode()}
+    return {"stream": stream, "rank": rank, "data": text}
 
 
 def decode(io: dict[str, Any]) -> Piece:
@@ -34,3 +34,11 @@ def decode(io: dict[str, Any]) -> Piece:
     except (Error, UnicodeEncodeError, ValueError):
         raise OSError(EPROTO, "bad data in io object") from None
     return Piece(stream, raw, bool(end))
+
+
+def _text(data: bytes) -> str | None:
+    """The text that the bytes are; None for what has a NUL too, which JSON makes six bytes of."""
+    try:
+        return None if b"\0" in data else data.decode()
+    except UnicodeDecodeError:
+        return None

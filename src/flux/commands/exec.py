@@ -32,6 +32,8 @@ EX_NOHOST = 68
 EXIT_CODES = {EPERM: 126, EACCES: 126, ENOENT: 127, EHOSTUNREACH: EX_NOHOST}
 LONGEST_LINE = 4 << 20
 CHUNK = 1 << 16
+UNDER_WAY = 1 << 22
+"""Bytes of output that may be on their way to us, so that a broker need not keep what we cannot write yet."""
 IMPATIENCE = 1.0
 """Seconds within which a further Ctrl-C means us."""
 
@@ -102,8 +104,7 @@ def _check(made: ArgumentParser, args: Namespace) -> None:
 
 
 def _targets(args: Namespace, size: int) -> IDset:
-    everybody = IDset(f"0-{size - 1}")
-    targets = everybody if args.rank == "all" else _idset("--rank", args.rank)
+    targets = IDset(range(size)) if args.rank == "all" else _idset("--rank", args.rank)
     targets = targets.difference(_idset("--exclude", args.exclude))
     if not targets:
         raise OSError(EINVAL, "no ranks are left to run on")
@@ -187,8 +188,9 @@ class _Exec:
                 remote.attach(pid, label)
             return
         command = _command(self._args)
+        window = max(UNDER_WAY // self._running, CHUNK // 4)
         for remote in self._remotes:
-            remote.run(command)
+            remote.run(command, window=window)
             if self._args.noinput:
                 remote.write("stdin", b"")
         if not self._args.noinput:

@@ -1,6 +1,7 @@
 """A process on some rank of the instance, heard of as it runs (RFC 42)."""
 
 import os
+from collections import defaultdict
 from errno import ENODATA, EPROTO
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,10 +63,25 @@ class Remote:
         """Whether `ended` was called."""
         self._handle, self._listener, self._service = handle, listener, service
         self._signals: list[int] = []
+        self._window = 0
+        self._unsaid: dict[str, int] = defaultdict(int)
+        """Bytes of output that the server does not know to be dealt with."""
         self._rpc: RPC
 
-    def run(self, command: dict[str, Any], flags: int = STDOUT | STDERR | WRITE_CREDIT, local_flags: int = 0) -> None:
-        """Starts a command."""
+    def run(
+        self,
+        command: dict[str, Any],
+        flags: int = STDOUT | STDERR | WRITE_CREDIT,
+        local_flags: int = 0,
+        window: int = 1 << 20,
+    ) -> None:
+        """Starts a command. Of each stream, `window` bytes of output may be under way before the process has to wait.
+
+        RFC 42 has no such limit; servers other than ours ignore it, and 0 is none.
+        """
+        self._window = window
+        opts = {f"{stream}_WINDOW": str(window) for stream in ("stdout", "stderr", *command["channels"]) if window}
+        command = command | {"opts": opts | command["opts"]}
         self._ask("exec", {"cmd": command, "flags": flags, "local_flags": local_flags})
 
     def attach(self, pid: int = -1, label: str | None = None, flags: int = STDOUT | STDERR) -> None:
@@ -95,30 +111,48 @@ class Remote:
     def _answered(self, future: "Future") -> None:
         try:
             answer = future.get()
-            future.reset()
-            self._heard(answer["type"], answer)
-        except KeyError as error:
-            self._end(OSError(EPROTO, f"answer without {error}"))
         except OSError as error:
             self._end(error)
+        else:
+            future.reset()
+            self._heard(answer)
 
-    def _heard(self, kind: str, answer: dict[str, Any]) -> None:
-        if kind in ("started", "attached"):
-            self.pid = answer["pid"]
-            self._listener.started(self)
-            for signum in self._signals:
-                self.kill(signum)
-        elif kind == "output":
-            piece = decode(answer["io"])
-            if piece.data:
-                self._listener.output(self, piece.stream, piece.data)
-            if piece.end:
-                self._listener.output(self, piece.stream, b"")
-        elif kind == "add-credit":
-            for stream, count in answer["channels"].items():
-                self._listener.credit(self, stream, count)
-        elif kind == "finished":
-            self.status = answer["status"]
+    def _heard(self, answer: Any) -> None:
+        match answer:
+            case {"type": "started" | "attached", "pid": int(pid)}:
+                self.pid = pid
+                self._listener.started(self)
+                for signum in self._signals:
+                    self.kill(signum)
+            case {"type": "output", "io": dict(io)}:
+                self._output(io)
+            case {"type": "add-credit", "channels": dict(channels)}:
+                for stream, count in channels.items():
+                    self._listener.credit(self, stream, count)
+            case {"type": "finished", "status": int(status)}:
+                self.status = status
+            case {"type": "stopped"}:
+                pass
+            case _:
+                self._end(OSError(EPROTO, "the server's answer makes no sense"))
+
+    def _output(self, io: dict[str, Any]) -> None:
+        try:
+            piece = decode(io)
+        except OSError as error:
+            self._end(error)
+            return
+        if piece.data:
+            self._listener.output(self, piece.stream, piece.data)
+            self._acknowledge(piece.stream, len(piece.data))
+        if piece.end:
+            self._listener.output(self, piece.stream, b"")
+
+    def _acknowledge(self, stream: str, count: int) -> None:
+        """Lets more output come, now that the listener has dealt with so much."""
+        self._unsaid[stream] += count
+        if self._window and self._unsaid[stream] >= self._window // 2:
+            self._tell("credit", {"matchtag": self._rpc.matchtag, "channels": {stream: self._unsaid.pop(stream)}})
 
     def _end(self, error: OSError) -> None:
         self.over = True

@@ -213,6 +213,30 @@ def test_a_client_that_writes_beyond_its_credit_loses_the_process() -> None:
     play(scenario)
 
 
+def test_a_process_waits_for_a_client_that_set_a_window() -> None:
+    async def scenario(desk: Desk) -> None:
+        desk.exec("yes", opts={"stdout_WINDOW": "4"})
+        tag = desk.tag
+        process = await desk.spawn.started()
+        process.say("stdout", b"y\n")
+        assert process.paused == set()
+        process.say("stdout", b"y\ny\n")
+        process.say("stderr", b"y\ny\ny\n")
+        assert process.paused == {"stdout"}
+        desk.ask("credit", b"stranger", NORESPONSE, matchtag=tag, channels={"stdout": 6})
+        desk.ask("credit", how=NORESPONSE, matchtag=tag, channels={"stdout": 2, "nonsense": 7})
+        assert process.paused == {"stdout"}
+        desk.ask("credit", how=NORESPONSE, matchtag=tag, channels={"stdout": 1})
+        assert process.paused == set()
+        process.say("stdout", b"y\n")
+        assert process.paused == {"stdout"}
+        desk.ask("disconnect", how=NORESPONSE)
+        assert process.paused == set()
+        assert process.signals == [9]
+
+    play(scenario)
+
+
 def test_a_signal_reaches_it_by_pid_or_label() -> None:
     async def scenario(desk: Desk) -> None:
         desk.exec("sleep", label="nap")

@@ -39,8 +39,23 @@ class Command(msgspec.Struct, frozen=True):
 
     def buffer_size(self, stream: str) -> int:
         """Bytes that may wait in a stream's buffer. OSError(EINVAL) for an option that is no size."""
-        option = f"{stream}_BUFSIZE"
-        text = self.opts.get(option, str(BUFFER)).strip()
+        return self._size(f"{stream}_BUFSIZE", str(BUFFER))
+
+    def window(self, stream: str) -> int:
+        """Bytes of output that may be on their way to the client, 0 for any number. An option of ours."""
+        option = f"{stream}_WINDOW"
+        return self._size(option, "") if option in self.opts else 0
+
+    def line_buffered(self, stream: str) -> bool:
+        """Whether its output is told line by line. OSError(EINVAL) for an option that is neither true nor false."""
+        option = f"{stream}_LINE_BUFFER"
+        text = self.opts.get(option, "true").lower()
+        if text not in ("true", "false"):
+            raise OSError(EINVAL, f"option {option}: not true or false: {text}")
+        return text == "true"
+
+    def _size(self, option: str, usual: str) -> int:
+        text = self.opts.get(option, usual).strip()
         number = text.rstrip("kKmMgG")
         unit = UNITS.get(text[len(number) :].lower())
         try:
@@ -50,14 +65,6 @@ class Command(msgspec.Struct, frozen=True):
         if size <= 0:
             raise OSError(EINVAL, f"option {option}: bad size: {text}")
         return size
-
-    def line_buffered(self, stream: str) -> bool:
-        """Whether its output is told line by line. OSError(EINVAL) for an option that is neither true nor false."""
-        option = f"{stream}_LINE_BUFFER"
-        text = self.opts.get(option, "true").lower()
-        if text not in ("true", "false"):
-            raise OSError(EINVAL, f"option {option}: not true or false: {text}")
-        return text == "true"
 
 
 def command(data: dict[str, Any]) -> Command:

@@ -41,6 +41,9 @@ class Proc:
         }
         self._open = set(self._lines)
         self._forwarded = self._selected(flags)
+        self._windows = {stream: 0 if background else command.window(stream) for stream in self._lines}
+        self._underway = dict.fromkeys(self._lines, 0)
+        """Bytes of output that the client has not dealt with, by stream, if it minds that."""
         self._waiting = dict.fromkeys((*command.channels, *({"stdin"} & {*self.streams})), 0)
         """Bytes of input that were written and not yet taken, by stream."""
         self._room = {stream: command.buffer_size(stream) for stream in self._waiting}
@@ -82,7 +85,16 @@ class Proc:
         """The answers that carry these pieces to the client."""
         if stream not in self._forwarded:
             return []
+        self._underway[stream] += sum(map(len, pieces))
         return [{"type": "output", "pid": self.pid, "io": encode(stream, self._rank, piece)} for piece in pieces]
+
+    def blocked(self, stream: str) -> bool:
+        """Whether the process has to wait until the client has dealt with more of its output."""
+        return 0 < self._windows[stream] <= self._underway[stream]
+
+    def dealt(self, stream: str, count: int) -> None:
+        """The client has dealt with so much output."""
+        self._underway[stream] = max(0, self._underway[stream] - count)
 
     def retain(self, stream: str, pieces: list[bytes]) -> None:
         """Keeps the most recent output for who will wait; always at least one piece whole."""
@@ -104,6 +116,11 @@ class Proc:
         """A client has written. False when that is more than it had room for."""
         self._waiting[stream] += count
         return self._waiting[stream] <= self._room[stream]
+
+    @property
+    def outputs(self) -> list[str]:
+        """The streams that it writes."""
+        return list(self._lines)
 
     def takes(self, stream: str) -> bool:
         """Whether there is such a stream to write to."""

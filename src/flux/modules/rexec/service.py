@@ -43,6 +43,13 @@ class Running:
             for answer in answers:
                 self.listener.respond(answer)
 
+    def deafen(self) -> None:
+        """Nobody listens any more: nothing is held back for who does not hear."""
+        self.listener = None
+        if self.process is not None:
+            for stream in self.proc.outputs:
+                self.process.resume(stream)
+
     def kill(self, signum: int) -> None:
         """Signals it. OSError(ESRCH) once it is gone."""
         if self.process is None:
@@ -57,6 +64,8 @@ class Running:
         proc = self.proc
         pieces = proc.pieces(stream, data)
         self.tell(proc.output(stream, pieces))
+        if proc.blocked(stream) and self.listener is not None:
+            process.pause(stream)
         if proc.background:
             self._service.log_output(proc, stream, pieces)
             if proc.waitable:
@@ -145,7 +154,7 @@ class Rexec(Service):
 
     def _abandoned(self, running: Running) -> None:
         """The client that listened is gone: what runs in the foreground goes with it."""
-        running.listener = None
+        running.deafen()
         if running.proc.background:
             running.proc.attached = False
         else:
@@ -177,7 +186,17 @@ class Rexec(Service):
         self._signal(running, signal.SIGKILL)
         if running.listener is not None:
             running.listener.refuse(ENOSPC, f"internal fatal error: {stream}: No space left in buffer")
-            running.listener = None
+            running.deafen()
+
+    @request()
+    def credit(self, call: Call, *, matchtag: int, channels: dict[str, int]) -> None:
+        """Lets a process go on writing, whose client had set a window and has dealt with so much output since."""
+        running = self._table.of_request((call.sender, matchtag))
+        if running is not None and running.process is not None:
+            for stream in channels.keys() & {*running.proc.outputs}:
+                running.proc.dealt(stream, channels[stream])
+                if not running.proc.blocked(stream):
+                    running.process.resume(stream)
 
     @request()
     def kill(self, call: Call, *, pid: int, signum: int, label: str | None = None) -> None:
