@@ -1,6 +1,7 @@
 """How a job ended, from how its tasks did."""
 
-from flux.shell.exits import Exits, exit_code
+from flux.base.waitstatus import exit_code
+from flux.shell.exits import Exits
 
 
 def test_the_highest_exit_code_wins_and_signals_count_from_128() -> None:

@@ -3,11 +3,7 @@
 from typing import Any
 
 from flux.base.idset import IDset
-
-
-def exit_code(status: int) -> int:
-    """The exit code of a wait status, as shells count: 128 and the signal that ended it."""
-    return 128 + (status & 127) if status & 127 else status >> 8
+from flux.base.waitstatus import exit_code
 
 
 class Exits:

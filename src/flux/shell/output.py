@@ -1,10 +1,11 @@
 """What the tasks of one node write: whole lines, numbered here, kept until the client has them. Pure.
 
-A context is what RFC 24 says: {stream rank data? encoding? eof?}. Data that is not UTF-8 travels as base64."""
+It cuts between characters as well, so that text stays text (RFC 24) however it was written."""
 
-from base64 import b64decode, b64encode
 from collections import deque
 from typing import Any, NamedTuple
+
+from flux.base.iodata import encode
 
 LINE_MAX = 1 << 16
 """Bytes of an unfinished line that are held back; a longer line goes in pieces."""
@@ -39,18 +40,15 @@ class Output:
         """What would have to be sent again if it were lost, in order."""
         return list(self._sent)
 
-    def take(self, task: int, stream: str, data: bytes) -> Chunk | None:
-        """A task wrote something; b"" is the end of the stream. Returns what is to be sent, if anything."""
+    def take(self, task: int, stream: str, data: bytes) -> list[Chunk]:
+        """A task wrote something; b"" is the end of the stream. Returns what is to be sent."""
         key = task, stream
         whole = self._held.pop(key, b"") + data
-        if data:
-            cut = _cut(whole, stream in self._by_line)
-            if cut < len(whole):
-                self._held[key] = whole[cut:]
-            whole = whole[:cut]
-            if not whole:
-                return None
-        return self._chunk(context(stream, task, whole, eof=not data), len(whole))
+        cut = _cut(whole, stream in self._by_line) if data else len(whole)
+        if cut < len(whole):
+            self._held[key] = whole[cut:]
+        pieces = [whole[:cut]] if cut else []
+        return [self._chunk(task, stream, piece) for piece in (pieces if data else [*pieces, b""])]
 
     def acknowledge(self, number: int) -> bool:
         """The client has everything up to that number. Whether there is room again that there was not."""
@@ -59,31 +57,12 @@ class Output:
             self._under_way -= self._sent.popleft().size
         return was_full and not self.full
 
-    def _chunk(self, what: dict[str, Any], size: int) -> Chunk:
+    def _chunk(self, task: int, stream: str, data: bytes) -> Chunk:
         self._number += 1
-        chunk = Chunk(self._number, what, size)
+        chunk = Chunk(self._number, encode(stream, str(task), data), len(data))
         self._sent.append(chunk)
-        self._under_way += size
+        self._under_way += chunk.size
         return chunk
-
-
-def context(stream: str, task: int | str, data: bytes, *, eof: bool = False) -> dict[str, Any]:
-    """Makes a data context."""
-    made: dict[str, Any] = {"stream": stream, "rank": str(task)}
-    if data:
-        try:
-            made["data"] = data.decode()
-        except UnicodeDecodeError:
-            made["data"], made["encoding"] = b64encode(data).decode(), "base64"
-    if eof:
-        made["eof"] = True
-    return made
-
-
-def data_of(what: dict[str, Any]) -> bytes:
-    """Reads the data of a context. ValueError if it is not what its encoding says."""
-    data: str = what.get("data", "")
-    return b64decode(data, validate=True) if what.get("encoding") == "base64" else data.encode()
 
 
 def _cut(data: bytes, by_line: bool) -> int:

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from errno import EACCES, ECANCELED, EIO
 from typing import Any, NamedTuple
 
+from flux.base.iodata import decode
 from flux.service.ports import Spawn
 from flux.shell.environment import node_environment, task_environment
 from flux.shell.exits import Exits
 from flux.shell.input import Credits
 from flux.shell.job import Job
-from flux.shell.output import Output, data_of
+from flux.shell.output import Output
 from flux.shell.pmi import CHANNEL, TaskPMI
 from flux.shell.task import Task
 from flux.wire.message import BadMessage
@@ -81,10 +82,10 @@ class Shell:
                 task.end()
 
     def write(self, context: dict[str, Any]) -> None:
-        """Passes stdin to all tasks."""
-        data, eof = data_of(context), bool(context.get("eof"))
+        """Passes stdin (RFC 24) to all tasks. OSError(EPROTO) if it makes no sense."""
+        piece = decode(context)
         for task in self.tasks:
-            task.write("stdin", data, eof=eof)
+            task.write("stdin", piece.data, eof=piece.end)
 
     def acknowledge(self, number: int) -> None:
         """The client has the output up to that number."""
@@ -101,8 +102,7 @@ class Shell:
     def wrote(self, task: Task, stream: str, data: bytes) -> None:
         """A task wrote something, or ended a stream (b"")."""
         was_full = self._output.full
-        chunk = self._output.take(task.rank, stream, data)
-        if chunk is not None:
+        for chunk in self._output.take(task.rank, stream, data):
             self._tell("output", {"seq": chunk.number, "io": chunk.context})
         if self._output.full and not was_full:
             for other in self.tasks:

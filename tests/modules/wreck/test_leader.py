@@ -18,11 +18,17 @@ def finish(status: int, tasks: str) -> dict[str, Any]:
     return {"status": status, "exits": {str(status): tasks}}
 
 
+def test_a_client_learns_first_where_its_tasks_are() -> None:
+    assert leader(started=False).accepted() == [
+        Answer("accept", {"taskmap": {"version": 1, "map": [[0, 2, 2, 1]]}, "ranks": [0, 3]})
+    ]
+
+
 def test_it_has_started_when_all_nodes_have() -> None:
     made = leader(started=False)
     assert made.heard(1, "started", {"pids": [1]}) == []
     assert made.heard(0, "started", {"pids": [2]}) == [
-        Answer("start", {"taskmap": {"version": 1, "map": [[0, 2, 2, 1]]}, "ranks": [0, 3]}),
+        Answer("start", {}),
         Answer("add-credit", {"channels": {"stdin": 65536}}),
     ]
 

@@ -1,7 +1,7 @@
 """One job seen by the broker that was asked for it: folds what its nodes say into what the client is told. Pure.
 
-Clients are told what RFC 32 has (`start`, `exception`, `finish`), with the tasks' `output` and stdin's `add-credit`
-besides: `{id type data}` each, `finish` last."""
+Clients are told what RFC 32 has (`start`, `exception`, `finish`), and `accept`, `output`, `add-credit` besides:
+`{id type data}` each, `finish` last."""
 
 from collections.abc import Callable
 from errno import EHOSTUNREACH
@@ -57,6 +57,10 @@ class Leader:
         """What the job does: starting, running, or failing."""
         return "failing" if self._verdict is not None else "starting" if self._starting else "running"
 
+    def accepted(self) -> list[Action]:
+        """The job has an id, and tasks have their places."""
+        return [Answer("accept", {"taskmap": self.plan.taskmap.to_json(wrapped=True), "ranks": list(self.plan.ranks)})]
+
     # -- what nodes say ---------------------------------------------------------------------------------------------
 
     def heard(self, node: int, type: str, data: dict[str, Any]) -> list[Action]:
@@ -85,11 +89,7 @@ class Leader:
         self._starting.discard(node)
         if self._starting or self._verdict is not None:
             return []
-        taskmap = self.plan.taskmap.to_json(wrapped=True)
-        return [
-            Answer("start", {"taskmap": taskmap, "ranks": list(self.plan.ranks)}),
-            Answer("add-credit", {"channels": {"stdin": WINDOW}}),
-        ]
+        return [Answer("start", {}), Answer("add-credit", {"channels": {"stdin": WINDOW}})]
 
     def _output(self, node: int, data: dict[str, Any]) -> list[Action]:
         if data["seq"] <= self._last[node]:

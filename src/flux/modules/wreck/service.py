@@ -72,7 +72,7 @@ class Wreck(Service):
         made = plan(ntasks, self._ranks(ranks))
         id = self._ids.next(int((self.host.wall() - self._began) * 1000))
         led = self._led[id] = Led(Leader(id, made), call, command)
-        call.respond({"id": id, "type": "accept", "data": {"ranks": ranks or str(self.host.rank)}})
+        self._do(led, led.leader.accepted())
         call.on_close = lambda: self._do(led, led.leader.abandoned())
         for node, rank in enumerate(made.ranks):
             job = Job(

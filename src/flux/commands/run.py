@@ -1,0 +1,146 @@
+"""`flux run`: run a command as a parallel job and be with it to its end."""
+
+import os
+from argparse import REMAINDER, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Iterator
+from errno import EILSEQ, EINVAL
+
+import flux
+from flux.runtime.system import to_stderr
+from flux.wreck.attendance import Attendance, Terminal
+from flux.wreck.place import place
+
+EXAMPLES = """\
+examples:
+  flux run hostname                 one task
+  flux run -n 8 ./mpi_hello         eight tasks, spread evenly over the nodes
+  flux run -N 4 -l hostname         one task on each of four nodes, each line with its task's number
+  flux run -n 4 --output=out.{{taskid}} ./a.out
+  flux run --env=-* --env=PATH --env=OMP_NUM_THREADS=2 ./a.out
+
+The exit code is the highest of the tasks', 128 and the signal for a task that a signal ended, 127 if there is no such
+command, 126 if it cannot be executed. Ctrl-C interrupts the tasks; a second one within two seconds kills them.
+"""
+
+
+def parser() -> ArgumentParser:
+    """The options of `flux run`."""
+    made = ArgumentParser(
+        prog="flux run",
+        usage="flux run [OPTIONS] COMMAND ...",
+        description="Run a command as a parallel job, with its input and output here.",
+        epilog=EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    tasks = made.add_argument_group("tasks")
+    tasks.add_argument("-n", "--ntasks", metavar="N", help="number of tasks (1, or one for each node)")
+    tasks.add_argument("-N", "--nodes", metavar="N", help="number of nodes (as many as there are tasks, at most all)")
+    tasks.add_argument("--tasks-per-node", metavar="N", help="number of tasks on each node")
+    tasks.add_argument("--cwd", metavar="DIR", help="directory to run in (this one)")
+    env = made.add_argument_group("environment")
+    env.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="VAR=VALUE ($VAR in it is replaced), PATTERN, -PATTERN",
+    )
+    env.add_argument(
+        "--env-remove", dest="env", action="append", type="-{}".format, metavar="PATTERN", help="as --env=-PATTERN"
+    )
+    env.add_argument(
+        "--env-file",
+        dest="env",
+        action="append",
+        type="^{}".format,
+        metavar="FILE",
+        help="rules from a file, as --env=^FILE",
+    )
+    io = made.add_argument_group("input and output")
+    io.add_argument("-l", "--label-io", action="store_true", help="put its task's number before each line")
+    io.add_argument("-u", "--unbuffered", action="store_true", help="pass stdout on as it is written, not line by line")
+    io.add_argument("--input", metavar="FILE", help="what the tasks read (our stdin)")
+    io.add_argument("--output", metavar="TEMPLATE", help="file for stdout, such as out.{{id}}.{{taskid}} (our stdout)")
+    io.add_argument("--error", metavar="TEMPLATE", help="file for stderr (as --output)")
+    io.add_argument("-v", "--verbose", action="count", default=0, help="say the job's id; twice, where it runs")
+    made.add_argument("command", nargs=REMAINDER, help="what to run")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Runs `flux run`."""
+    args = parser().parse_args(argv)
+    command = args.command[1:] if args.command[:1] == ["--"] else args.command
+    if not command:
+        raise OSError(EINVAL, "no command to run (see `flux run --help`)")
+    job = {
+        "command": [_text(word) for word in command],
+        "environment": _environment(args.env),
+        "cwd": os.path.abspath(args.cwd or os.curdir),
+        "unbuffered": args.unbuffered,
+    }
+    numbers = [_number(args, name) for name in ("ntasks", "nodes", "tasks_per_node")]
+    with flux.Flux() as handle:
+        where = place(handle, *numbers)
+        return Attendance(handle, job | where, _terminal(args), lambda text: to_stderr(f"flux-run: {text}")).run()
+
+
+def _terminal(args: Namespace) -> Terminal:
+    output, error = args.output, args.error or args.output
+    templates = {stream: path for stream, path in (("stdout", output), ("stderr", error)) if path}
+    return Terminal(args.input, templates, args.label_io, args.verbose)
+
+
+def _number(args: Namespace, name: str) -> int | None:
+    text = getattr(args, name)
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 1 << 24:
+        raise OSError(EINVAL, f"--{name.replace('_', '-')}: '{text}' is not a number from 1 on")
+    return int(text)
+
+
+def _text(word: str) -> str:
+    """Names and arguments travel as UTF-8."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        raise OSError(EILSEQ, f"{word!a}: not UTF-8") from None
+    return word
+
+
+def _environment(rules: list[str]) -> dict[str, str]:
+    env = dict(os.environ)
+    if rules:
+        from flux.base.envrules import apply
+
+        try:
+            env = apply(_expanded(rules), os.environ)
+        except ValueError as error:
+            raise OSError(EINVAL, f"--env: {error}") from None
+    return {name: value for name, value in env.items() if (name + value).isascii() or _is_text(name + value)}
+
+
+def _is_text(value: str) -> bool:
+    try:
+        return bool(value.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _expanded(rules: list[str], depth: int = 0) -> Iterator[str]:
+    """Puts the rules that a file has in its place."""
+    for rule in rules:
+        if not rule.startswith("^"):
+            yield rule
+            continue
+        path = os.path.expanduser(rule[1:])
+        if depth > 8:
+            raise OSError(EINVAL, f"--env: {path}: files that name each other")
+        try:
+            with open(path, encoding="utf-8") as file:
+                lines = [line.strip() for line in file]
+        except OSError as error:
+            raise OSError(error.errno, f"--env: {path}: {error.strerror}") from None
+        yield from _expanded([line for line in lines if line], depth + 1)
