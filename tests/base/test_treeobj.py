@@ -77,7 +77,7 @@ def test_a_link_gives_its_namespace_and_target() -> None:
     ],
 )
 def test_what_is_no_tree_object_is_refused_with_einval(text: str) -> None:
-    with pytest.raises(OSError, match=".") as caught:
+    with pytest.raises(OSError, match=r".") as caught:
         treeobj.decode(text)
     assert caught.value.errno == errno.EINVAL
 

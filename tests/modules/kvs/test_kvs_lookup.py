@@ -111,7 +111,7 @@ def test_a_link_is_read_when_asked_for() -> None:
     ],
 )
 def test_each_refusal_has_its_own_errno(key: str, flags: int, errnum: int) -> None:
-    with pytest.raises(OSError, match=".") as caught:
+    with pytest.raises(OSError, match=r".") as caught:
         look(key, flags)
     assert caught.value.errno == errnum
 
@@ -141,7 +141,7 @@ def test_what_is_not_at_hand_is_asked_for() -> None:
 def test_a_broken_tree_is_not_recoverable(broken: Any) -> None:
     dirs = Dirs(100)
     dirs.put("root", {"a": broken, "b": {"ver": 1, "type": "dirref", "data": ["x", "y"]}}, 1)
-    with pytest.raises(OSError, match=".") as caught:
+    with pytest.raises(OSError, match=r".") as caught:
         Lookup("a.c", 0, "root", dirs.find, str).answer()
     assert caught.value.errno == errno.ENOTRECOVERABLE
 
