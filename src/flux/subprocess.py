@@ -5,8 +5,8 @@ from errno import ENOTSUP
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flux.base.iodata import decode
-from flux.constants import FLUX_NODEID_ANY, FLUX_SUBPROCESS_FLAGS_WAITABLE
-from flux.core.remote import command_create, target
+from flux.constants import FLUX_NODEID_ANY
+from flux.core.remote import WAITABLE, command_create, target
 from flux.rpc import RPC
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def rexec_bg(
     A `waitable` process stays known after its end until somebody calls `wait`.
     """
     _refuse_signing(sign)
-    flags = FLUX_SUBPROCESS_FLAGS_WAITABLE if waitable else 0
+    flags = WAITABLE if waitable else 0
     payload = {"cmd": command_create([*command], label, cwd, env), "flags": flags}
     rpc = SubprocessBackgroundRexecRPC(handle, f"{service}.exec", payload, int(nodeid))
     rpc.rank = handle.get_rank() if nodeid == FLUX_NODEID_ANY else int(nodeid)

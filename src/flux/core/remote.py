@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.future import Future
 
-STDOUT, STDERR, CHANNEL, WRITE_CREDIT = 1, 2, 4, 8
-"""Flags of RFC 42: which output to forward, and whether to say how much may be written."""
+STDOUT, STDERR, CHANNEL, WRITE_CREDIT, WAITABLE = 1, 2, 4, 8, 16
+"""Flags of RFC 42: which output to forward, whether to say how much may be written, whether to keep the status."""
 
 
 def command_create(
