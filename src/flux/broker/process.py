@@ -108,6 +108,7 @@ class Process:
             "version": INTERFACE,
             "hostname": system.hostname(),
             "broker.pid": os.getpid(),
+            "security.owner": os.getuid(),
             "broker.uuid": self._uuid,
             "broker.starttime": f"{system.wall():.2f}",
             "broker.boot-method": "single" if self._pmi.size == 1 and not self._pmi.name else "simple",

@@ -26,13 +26,19 @@ class ShutdownService(Service):
             call.end()
         self._life.unwatch(self._changed)
 
-    @request("start", stream=True)
-    def begin(self, call: Call, *, loglevel: int = LOG_INFO) -> Later:
-        """Shuts the session down; streams a line per step to who asked for level 6 (info) or more, then ENODATA."""
+    @request("start")
+    def begin(self, call: Call, *, loglevel: int = LOG_INFO) -> Later | None:
+        """Shuts the session down; streams a line per step to who asked for level 6 (info) or more, then ENODATA.
+
+        Who asks for no stream gets one answer, when it has begun.
+        """
         if self.host.rank:
             raise OSError(EINVAL, "shutdown.start is for rank 0 alone")
         if self._life.state != State.RUN:
             raise OSError(EINVAL, f"shutdown cannot start in state {self._life.state}")
+        if not call.request.streaming:
+            self._life.post("shutdown")
+            return None
         self._asking[call] = loglevel
         call.on_close = lambda: self._asking.pop(call)
         self._life.post("shutdown")
