@@ -1,0 +1,41 @@
+"""The commands by category, each with its one line. Importing this imports no command."""
+
+CATEGORIES = {
+    "Sessions": {
+        "start": "start a session, here or on the nodes of a launcher",
+        "broker": "run one broker of a session",
+        "shutdown": "end the session",
+        "uptime": "show how long the session has been running, and how large it is",
+    },
+    "Programs": {
+        "run": "run a parallel program and wait for it",
+        "exec": "run a command on brokers, for administration",
+    },
+    "Data and events": {
+        "kvs": "read and write the key-value store",
+        "event": "publish and receive events",
+        "barrier": "wait until a number of processes have come this far",
+    },
+    "Brokers": {
+        "ping": "measure the time that a service takes to answer",
+        "getattr": "show a broker attribute",
+        "setattr": "change a broker attribute",
+        "lsattr": "list the broker attributes",
+        "module": "list, load and remove broker modules",
+        "dmesg": "show the log of a broker",
+        "logger": "write a line to the log",
+    },
+    "The command itself": {
+        "help": "explain a command",
+        "version": "show versions",
+        "env": "show the environment of commands, or run something in it",
+        "python": "run the Python that Flux runs in",
+    },
+}
+
+COMMANDS = {name: summary for commands in CATEGORIES.values() for name, summary in commands.items()}
+
+
+def module_name(name: str) -> str:
+    """The Python module that has a command."""
+    return f"flux.commands.{name.replace('-', '_')}"
