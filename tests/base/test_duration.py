@@ -1,5 +1,6 @@
 """Flux Standard Duration against recorded vectors."""
 
+import contextlib
 import json
 from math import inf
 from pathlib import Path
@@ -35,10 +36,8 @@ def test_exact_text_reads_back(seconds: float) -> None:
 
 @given(st.text())
 def test_no_text_raises_anything_but_a_value_error(text: str) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         assert parse_fsd(text) >= 0
-    except ValueError:
-        pass
 
 
 def test_infinity_takes_any_case_and_no_unit() -> None:

@@ -1,5 +1,6 @@
 """Messages on a byte stream, however the bytes are cut."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_messages_arrive_however_the_bytes_are_cut(sent: list[Message], cuts: li
     stream = b"".join(map(pack, sent))
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     unpacker = Unpacker()
-    got = [msg for at, to in zip(edges, edges[1:], strict=False) for msg in unpacker.feed(stream[at:to])]
+    got = [msg for at, to in itertools.pairwise(edges) for msg in unpacker.feed(stream[at:to])]
     assert got == sent
 
 

@@ -48,12 +48,12 @@ def look(key: str, flags: int = 0) -> Treeobj:
             raise OSError(errno.ENOTSUP, namespace)
         return root
 
-    lookup = Lookup(key, flags, root, dirs.find, rootrefs)
+    lookup = Lookup(key, flags, root, dirs, rootrefs)
     try:
         return lookup.answer()
     except Missing as missing:
-        assert missing.raw
-        lookup.blobs.update({ref: blobs[ref] for ref in missing.refs})
+        for ref in missing.refs:
+            lookup.take(ref, blobs[ref])
         return lookup.answer()
 
 
@@ -123,13 +123,13 @@ def test_ten_links_within_links_are_followed() -> None:
 def test_what_is_not_at_hand_is_asked_for() -> None:
     root, dirs, blobs = tree()
     dirs.clear()
-    lookup = Lookup("a.b", 0, root, dirs.find, lambda namespace: root)
+    lookup = Lookup("a.b", 0, root, dirs, lambda namespace: root)
     asked = []
     for _ in range(2):
         with pytest.raises(Missing) as caught:
             lookup.answer()
         asked += caught.value.refs
-        assert dirs.read(caught.value.refs[0], blobs[caught.value.refs[0]])
+        lookup.take(caught.value.refs[0], blobs[caught.value.refs[0]])
     assert asked[0] == root
     assert lookup.answer() == treeobj.val(b"1")
 
@@ -142,7 +142,7 @@ def test_a_broken_tree_is_not_recoverable(broken: Any) -> None:
     dirs = Dirs(100)
     dirs.put("root", {"a": broken, "b": {"ver": 1, "type": "dirref", "data": ["x", "y"]}}, 1)
     with pytest.raises(OSError, match=r".") as caught:
-        Lookup("a.c", 0, "root", dirs.find, str).answer()
+        Lookup("a.c", 0, "root", dirs, str).answer()
     assert caught.value.errno == errno.ENOTRECOVERABLE
 
 
@@ -169,3 +169,17 @@ def test_keys_are_written_in_one_way() -> None:
     assert [normal(key) for key in ("a", ".a", "a.", "a..b", "...a...b...", ".", "...")] == [
         "a", "a", "a", "a.b", "a.b", ".", ".",
     ]  # fmt: skip
+
+
+def test_a_blob_that_cannot_be_had_or_is_no_directory_is_the_answer() -> None:
+    for take, errnum in ((b"", errno.EINVAL), (None, errno.EHOSTUNREACH)):
+        lookup = Lookup("a", 0, "root", Dirs(0), str)
+        with pytest.raises(Missing):
+            lookup.answer()
+        if take is None:
+            lookup.lose("root", OSError(errno.EHOSTUNREACH, "far"))
+        else:
+            lookup.take("root", take)
+        with pytest.raises(OSError, match=r".") as caught:
+            lookup.answer()
+        assert caught.value.errno == errnum

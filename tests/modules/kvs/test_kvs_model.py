@@ -161,17 +161,13 @@ class Store(RuleBasedStateMachine):
             assert treeobj.value_of(self.answer(key, 0)) == expected
 
     def answer(self, key: str, flags: int) -> Any:
-        view = View(self.dirs)
-        lookup = Lookup(key, flags, self.root, view.find, lambda namespace: self.root)
+        lookup = Lookup(key, flags, self.root, self.dirs, lambda namespace: self.root)
         while True:
             try:
                 return lookup.answer()
             except Missing as missing:
                 for ref in missing.refs:
-                    if missing.raw:
-                        lookup.blobs[ref] = self.blobs[ref]
-                    else:
-                        assert view.read(ref, self.blobs[ref])
+                    lookup.take(ref, self.blobs[ref])
             except OSError as error:
                 return error.errno
 
