@@ -1,0 +1,122 @@
+"""`flux`: finds the command, prepares its environment, says in one line what went wrong. Imports only what it runs."""
+
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from flux.commands import environment
+from flux.commands.complaint import complain, reason
+from flux.commands.table import COMMANDS, module_name
+
+OPTIONS = {"h": "help", "p": "parent", "r": "root", "v": "verbose", "V": "version"}
+
+WRONG_USAGE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
+"""Exit codes: of a command line that makes no sense, after Ctrl-C, and when nobody reads our output any more."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The `flux` command. Returns its exit code; lets no traceback out."""
+    given, words = split(sys.argv[1:] if argv is None else argv)
+    program = f"flux-{words[0]}" if words else "flux"
+    return guarded(program, lambda: run(given, words), verbose="verbose" in given)
+
+
+def split(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Our own options, by name, as often as they are given; then the command and its arguments."""
+    given: list[str] = []
+    words = list(argv)
+    while words and words[0].startswith("-"):
+        word = words.pop(0)
+        if word == "--":
+            break
+        given += [word[2:]] if word.startswith("--") else [OPTIONS.get(letter, letter) for letter in word[1:]]
+    return given, words
+
+
+def run(given: list[str], words: list[str]) -> int:
+    """Runs a command, in the environment of the instance that the options say."""
+    for name in given:
+        if name not in OPTIONS.values():
+            complain("flux", f"unrecognized option '{name}' (see `flux --help`)")
+            return WRONG_USAGE
+    if "version" in given:
+        return builtin("version", [])
+    if "help" in given:
+        return builtin("help", words)
+    if not words:
+        return nothing_asked()
+    os.environ.update(environment.settings(os.environ))
+    if "root" in given or "parent" in given:
+        from flux.commands import enclosing
+
+        enclosing.enter(None if "root" in given else given.count("parent"))
+    if "verbose" in given:
+        print(environment.listing(os.environ), flush=True)
+    name, *argv = words
+    return builtin(name, argv) if name in COMMANDS else plugin(name, argv, "verbose" in given)
+
+
+def builtin(name: str, argv: list[str]) -> int:
+    """Runs a command of ours."""
+    code: int = import_module(module_name(name)).main(argv)
+    return code
+
+
+def nothing_asked() -> int:
+    """Lists the commands: without one there is nothing to do."""
+    from flux.commands.help import overview
+
+    print(overview(), end="", file=sys.stderr)
+    return 1
+
+
+def plugin(name: str, argv: list[str], verbose: bool) -> int:
+    """Becomes a program flux-NAME; returns only if there is none."""
+    from flux.commands import plugins
+
+    plugins.become(name, argv, verbose)
+    complain("flux", f"`{name}' is not a flux command. See 'flux --help'")
+    near = plugins.similar(name)
+    if near:
+        complain("flux", f"did you mean {' or '.join(f'`{other}`' for other in near)}?")
+    return 1
+
+
+def guarded(program: str, do: Callable[[], int], verbose: bool = False) -> int:
+    """Runs something. What it raises becomes one line on stderr and an exit code."""
+    try:
+        try:
+            code = do()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+            if isinstance(end.code, str):
+                complain(program, end.code)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        code = PIPE_CLOSED
+    except OSError as error:
+        complain(program, reason(error))
+        code = 1
+    except Exception as error:
+        if verbose:
+            from traceback import print_exc
+
+            print_exc()
+        complain(program, f"internal error: {type(error).__name__}: {error}")
+        code = 1
+    settle_output()
+    return code
+
+
+def settle_output() -> None:
+    """Writes what is left to write; what cannot be written is dropped here, or Python would complain as it exits."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
