@@ -38,12 +38,14 @@ class Groups(Service):
         members.discard(call.sender)
         self._tell(name)
 
-    @request(allow=USER, stream=True)
-    def get(self, call: Call, *, name: str) -> Later:
-        """The members of a group, now and at each change. Only rank 0 knows them."""
+    @request(allow=USER)
+    def get(self, call: Call, *, name: str) -> Later | None:
+        """The members of a group, now and, for who takes a stream, at each change. Only rank 0 knows them."""
         if self.host.rank:
             raise OSError(EINVAL, "groups.get is for rank 0 alone")
         call.respond({"members": self._ranks.get(name, "")})
+        if not call.request.streaming:
+            return None
         watching = self._watching.setdefault(name, [])
         watching.append(call)
         call.on_close = lambda: watching.remove(call)
