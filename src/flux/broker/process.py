@@ -21,6 +21,7 @@ from flux.broker.program import InitialProgram
 from flux.broker.session import Session
 from flux.overlay.card import Card
 from flux.overlay.lifecycle import State
+from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
 from flux.overlay.topology import Kary, topology
 from flux.runtime import system
@@ -161,6 +162,7 @@ class Process:
         life = Life(self._loop.time)
         life.watch(self._is_up)
         modules = ModuleTable(host, broker)
+        life.watch(self._report_up)
         program = None
         if self._pmi.rank == 0:
             program = InitialProgram(self._options.command, attributes, self._spawner)
@@ -177,6 +179,11 @@ class Process:
         for name, port in ports.items():
             host.offer(name, port)
         return Session(broker, host, life, modules, connect, program)
+
+    def _report_up(self, state: State) -> None:
+        """Who started us takes a process that finalized PMI for one that came up."""
+        if state == State.RUN:
+            self._pmi.finalize()
 
     # -- the outside ------------------------------------------------------------------------------------------------
 
