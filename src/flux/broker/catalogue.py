@@ -2,7 +2,6 @@
 
 from errno import EINVAL, ENOENT
 from importlib import import_module, util
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -41,6 +40,8 @@ def find(name: str) -> Found:
         return Found(_only_service(_from_file(name), name), name)
     if name in BUILT_IN:
         return Found(_only_service(import_module(BUILT_IN[name]), name), BUILT_IN[name])
+    from importlib.metadata import entry_points  # costs as much as all of the broker: only who needs it pays
+
     for entry in entry_points(group=GROUP, name=name):
         target = entry.load()
         service = target if isinstance(target, type) else _only_service(target, name)
