@@ -24,7 +24,7 @@ from flux.overlay.lifecycle import State
 from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
 from flux.overlay.topology import Kary, topology
-from flux.runtime import system
+from flux.runtime import rundir, system
 from flux.runtime.keeper import Keeper, fork_keeper
 from flux.runtime.linux import set_process_name
 from flux.runtime.listener import listen
@@ -84,7 +84,7 @@ class Process:
                 wiring.close()
             await self._spawner.close()
             if self._own_rundir:
-                system.remove_tree(self._own_rundir)
+                rundir.remove(self._own_rundir)
             self._pmi.close()
 
     # -- making -----------------------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ class Process:
         for name, value in self._options.attributes.items():
             table.set(name, value)
         if not table.lookup("rundir", ""):
-            self._own_rundir = system.private_directory("flux-")
+            self._own_rundir = rundir.make()
         table.fix("rundir", table.lookup("rundir", self._own_rundir) or self._own_rundir)
         return table
 
@@ -153,14 +153,11 @@ class Process:
         wiring.connect(parent.uuid, Endpoint(parent.tree, parent.event, parent.pubkey))
         self._broker.act(self._node.attach(parent.uuid.encode()))
 
-    def _assemble(
-        self, attributes: AttributeTable, tree: Kary, wiring: Wiring, connect: Callable[[], None]
-    ) -> Session:
+    def _assemble(self, attributes: AttributeTable, tree: Kary, wiring: Wiring, connect: Callable[[], None]) -> Session:
         """Joins broker, host, modules and life."""
         broker = self._broker
         host = BrokerHost(broker, attributes, self._spawner, Clock(system.wall, system.rusage))
         life = Life(self._loop.time)
-        life.watch(self._is_up)
         modules = ModuleTable(host, broker)
         life.watch(self._report_up)
         program = None
@@ -190,11 +187,6 @@ class Process:
     def _watch_signals(self, session: Session) -> None:
         for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
             self._loop.add_signal_handler(signum, session.signal, signum)
-
-    def _is_up(self, state: State) -> None:
-        """Tells who started us that we run: who ends before that could not start."""
-        if state == State.RUN:
-            self._pmi.finalize()
 
     def _watch_lifeline(self, session: Session) -> None:
         """Who started us lives as long as we should: when it is gone, so are we."""

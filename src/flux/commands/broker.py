@@ -1,48 +1,45 @@
 """`flux broker`: be one broker of a session, as whatever PMI says there is."""
 
-from argparse import REMAINDER, ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from errno import EINVAL
+from argparse import REMAINDER, ArgumentParser, ArgumentTypeError, Namespace
 
 from flux.broker.options import BrokerOptions
+from flux.commands.parser import Parser, command_parser
 
 EXAMPLES = """\
-examples:
   flux broker                        a session of one broker, with a shell
   srun -n 4 --mpi=pmi2 flux broker   a session of four, one on each of srun's tasks
   flux broker -S log-stderr-level=7 ./script
 """
 
 
-def parser() -> ArgumentParser:
+def parser() -> Parser:
     """The options of `flux broker`."""
-    made = ArgumentParser(
-        prog="flux broker",
-        description="Run one broker. Rank 0 runs the command, or a shell; the session ends with it.",
-        epilog=EXAMPLES,
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    made = command_parser("broker", "Run one broker. Rank 0 runs the command, and the session ends with it.", EXAMPLES)
+    made.usage = "flux broker [OPTIONS] [COMMAND [ARGUMENT ...]]"
     add_options(made)
-    made.add_argument("command", nargs=REMAINDER, metavar="COMMAND ...", help="what rank 0 runs instead of a shell")
+    made.add_argument("command", nargs=REMAINDER, metavar="COMMAND", help="what rank 0 runs instead of a shell")
     return made
 
 
 def add_options(made: ArgumentParser) -> None:
     """The options that `flux start` has as well."""
-    made.add_argument("-S", "--setattr", action="append", default=[], metavar="ATTR=VAL", help="set a broker attribute")
+    made.add_argument(
+        "-S", "--setattr", action="append", type=_setting, default=[], metavar="ATTR=VAL", help="set a broker attribute"
+    )
     made.add_argument("-v", "--verbose", action="count", default=0, help="say more; twice, say much more")
 
 
 def options(args: Namespace) -> BrokerOptions:
-    """What a broker is told, from parsed options. OSError names an option that makes no sense."""
-    attributes = {}
-    for setting in args.setattr:
-        name, equals, value = setting.partition("=")
-        if not name or not equals:
-            raise OSError(EINVAL, f"--setattr: '{setting}' is not ATTR=VAL")
-        attributes[name] = value
+    """What a broker is told, from parsed options."""
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
-    return BrokerOptions(attributes, args.verbose, tuple(command))
+    return BrokerOptions(dict(args.setattr), args.verbose, tuple(command))
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ArgumentTypeError(f"'{text}' is not ATTR=VAL")
+    return name, value
 
 
 def main(argv: list[str]) -> int:

@@ -1,17 +1,18 @@
 """`flux run`: run a command as a parallel job and be with it to its end."""
 
 import os
-from argparse import REMAINDER, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import REMAINDER, ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from errno import EILSEQ, EINVAL
 
-import flux
-from flux.runtime.system import to_stderr
+from flux.commands.complaint import complain
+from flux.commands.parser import Parser, command_parser
+from flux.core.handle import Flux
+from flux.runtime.descriptor import fill_standard
 from flux.wreck.attendance import Attendance, Terminal
 from flux.wreck.place import place
 
 EXAMPLES = """\
-examples:
   flux run hostname                 one task
   flux run -n 8 ./mpi_hello         eight tasks, spread evenly over the nodes
   flux run -N 4 -l hostname         one task on each of four nodes, each line with its task's number
@@ -23,20 +24,16 @@ command, 126 if it cannot be executed. Ctrl-C interrupts the tasks; a second one
 """
 
 
-def parser() -> ArgumentParser:
+def parser() -> Parser:
     """The options of `flux run`."""
-    made = ArgumentParser(
-        prog="flux run",
-        usage="flux run [OPTIONS] COMMAND ...",
-        description="Run a command as a parallel job, with its input and output here.",
-        epilog=EXAMPLES,
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    made = command_parser("run", "Run a command as a parallel job, with its input and output here.", EXAMPLES)
+    made.usage = "flux run [OPTIONS] COMMAND [ARGUMENT ...]"
     tasks = made.add_argument_group("tasks")
-    tasks.add_argument("-n", "--ntasks", metavar="N", help="number of tasks (1, or one for each node)")
-    tasks.add_argument("-N", "--nodes", metavar="N", help="number of nodes (as many as there are tasks, at most all)")
-    tasks.add_argument("--tasks-per-node", metavar="N", help="number of tasks on each node")
+    tasks.add_argument("-n", "--ntasks", type=_positive, metavar="N", help="number of tasks (1, or one for each node)")
+    tasks.add_argument(
+        "-N", "--nodes", type=_positive, metavar="N", help="number of nodes (as many as there are tasks, at most all)"
+    )
+    tasks.add_argument("--tasks-per-node", type=_positive, metavar="N", help="number of tasks on each node")
     tasks.add_argument("--cwd", metavar="DIR", help="directory to run in (this one)")
     env = made.add_argument_group("environment")
     env.add_argument(
@@ -70,20 +67,21 @@ def parser() -> ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Runs `flux run`."""
-    args = parser().parse_args(argv)
+    made = parser()
+    args = made.parse_args(argv)
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
-        raise OSError(EINVAL, "no command to run (see `flux run --help`)")
+        made.error("a command is required")
     job = {
         "command": [_text(word) for word in command],
         "environment": _environment(args.env),
         "cwd": os.path.abspath(args.cwd or os.curdir),
         "unbuffered": args.unbuffered,
     }
-    numbers = [_number(args, name) for name in ("ntasks", "nodes", "tasks_per_node")]
-    with flux.Flux() as handle:
-        where = place(handle, *numbers)
-        return Attendance(handle, job | where, _terminal(args), lambda text: to_stderr(f"flux-run: {text}")).run()
+    fill_standard()
+    with Flux() as handle:
+        where = place(handle, args.ntasks, args.nodes, args.tasks_per_node)
+        return Attendance(handle, job | where, _terminal(args), lambda text: complain("flux-run", text)).run()
 
 
 def _terminal(args: Namespace) -> Terminal:
@@ -92,12 +90,9 @@ def _terminal(args: Namespace) -> Terminal:
     return Terminal(args.input, templates, args.label_io, args.verbose)
 
 
-def _number(args: Namespace, name: str) -> int | None:
-    text = getattr(args, name)
-    if text is None:
-        return None
+def _positive(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 1 << 24:
-        raise OSError(EINVAL, f"--{name.replace('_', '-')}: '{text}' is not a number from 1 on")
+        raise ArgumentTypeError(f"'{text}' is not a number from 1 on")
     return int(text)
 
 

@@ -1,14 +1,15 @@
 """`flux start`: begin a session, here or as one broker of many that somebody else started."""
 
 import os
-from argparse import REMAINDER, ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from errno import EINVAL, ENOENT
+from argparse import REMAINDER, ArgumentTypeError, Namespace
+from errno import ENOENT
 
 from flux.broker.options import BrokerOptions
 from flux.commands import broker
+from flux.commands.complaint import complain
+from flux.commands.parser import Parser, command_parser
 
 EXAMPLES = """\
-examples:
   flux start                        a shell in a session of one broker
   flux start --size 8               a shell in a session of eight brokers on this host
   flux start -s 4 flux run -n 4 hostname
@@ -17,49 +18,46 @@ examples:
 The exit code is that of the command, or 128 and the signal that ended it.
 """
 
+BROKER_OPTS = ("-o", "--broker-opts")
 
-def parser() -> ArgumentParser:
+
+def parser() -> Parser:
     """The options of `flux start`."""
-    made = ArgumentParser(
-        prog="flux start",
-        description="Start a session and run a command, or a shell, in it; the session ends with it.",
-        epilog=EXAMPLES,
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    made = command_parser("start", "Start a session and run a command, or a shell, in it; it ends with that.", EXAMPLES)
+    made.usage = "flux start [OPTIONS] [COMMAND [ARGUMENT ...]]"
     broker.add_options(made)
     made.add_argument(
-        "-o", "--broker-opts", action="append", default=[], metavar="OPTS", help="options for the brokers: -o -v,-Sa=b"
+        *BROKER_OPTS, action="append", default=[], metavar="OPTS", help="options for the brokers, as -o -v,-Sa=b"
     )
     made.add_argument(
         "-s",
         "--size",
         "--test-size",
+        type=_size,
         metavar="N",
         help="start N brokers on this host (else: whatever PMI says, or one)",
     )
-    made.add_argument("command", nargs=REMAINDER, metavar="COMMAND ...", help="what to run instead of a shell")
+    made.add_argument("command", nargs=REMAINDER, metavar="COMMAND", help="what to run instead of a shell")
     return made
 
 
 def main(argv: list[str]) -> int:
     """Runs `flux start`."""
-    args = parser().parse_args(argv)
+    args = parser().parse_args(_joined(argv))
     _split_broker_opts(args)
-    size = _size(args.size)
     options = broker.options(args)
     _check_directory()
-    if size is None:
+    if args.size is None:
         from flux.broker import process
 
         return process.main(options)
-    return _session(size, options)
+    return _session(args.size, options)
 
 
 def _session(size: int, options: BrokerOptions) -> int:
     """Forks the brokers, with a run directory that they share and that is gone afterwards."""
     from flux.broker import process
-    from flux.runtime import launch, rundir, system
+    from flux.runtime import launch, rundir
 
     _warm()
     own = "" if "rundir" in options.attributes else rundir.make()
@@ -69,7 +67,7 @@ def _session(size: int, options: BrokerOptions) -> int:
         return launch.launch(
             size,
             lambda rank: process.main(others if rank else shared),
-            lambda text: system.to_stderr(f"flux-start: {text}"),
+            lambda text: complain("flux-start", text),
             verbose=options.verbose,
         )
     finally:
@@ -91,21 +89,30 @@ def _warm() -> None:
         import_module("uvloop")
 
 
+def _joined(argv: list[str]) -> list[str]:
+    """Joins -o with its value, which may begin with a dash; argparse would take that for another option."""
+    words = list(argv)
+    at = 0
+    while at < len(words) - 1 and words[at].startswith("-") and words[at] != "--":
+        if words[at] in BROKER_OPTS:
+            words[at : at + 2] = [f"--broker-opts={words[at + 1]}"]
+        at += 2 if words[at] in ("-s", "--size", "--test-size", "-S", "--setattr") else 1
+    return words
+
+
 def _split_broker_opts(args: Namespace) -> None:
     """Reads what -o has for the brokers as if it had been given to us."""
     words = [word for text in args.broker_opts for word in text.split(",") if word]
-    made = ArgumentParser(prog="flux start -o", add_help=False, allow_abbrev=False)
+    made = Parser(prog="flux start", add_help=False)
     broker.add_options(made)
     more = made.parse_args(words)
     args.setattr += more.setattr
     args.verbose += more.verbose
 
 
-def _size(text: str | None) -> int | None:
-    if text is None:
-        return None
+def _size(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise OSError(EINVAL, f"--size: '{text}' is not a number of brokers (1 or more)")
+        raise ArgumentTypeError(f"'{text}' is not a number of brokers (1 or more)")
     return int(text)
 
 

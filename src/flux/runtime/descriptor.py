@@ -14,3 +14,10 @@ def write_all(descriptor: int, data: bytes) -> None:
             room = poll()
             room.register(descriptor, POLLOUT)
             room.poll()
+
+
+def fill_standard() -> None:
+    """Puts /dev/null where stdin, stdout or stderr is closed, so that no socket of ours takes its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)

@@ -70,19 +70,3 @@ class LogFile:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-
-def private_directory(prefix: str) -> str:
-    """Makes a directory that only its owner can enter, short enough for sockets in it."""
-    import tempfile
-
-    return tempfile.mkdtemp(prefix=prefix)
-
-
-def remove_tree(path: str) -> None:
-    """Removes a directory with what is in it; what is gone already is fine."""
-    import shutil
-
-    shutil.rmtree(path, ignore_errors=True)
-
-

@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Callable, Mapping
-from select import POLLOUT, poll
 
 from flux.base.mustache import render
+from flux.runtime.descriptor import write_all
 
 DESCRIPTORS = {"stdout": 1, "stderr": 2}
 
@@ -68,15 +68,3 @@ class Sinks:
             except OSError as error:
                 raise OSError(error.errno, f"{path}: {error.strerror}") from None
         return self._files[path]
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Writes to a descriptor, also to one that somebody has made non-blocking."""
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(descriptor, view) :]
-        except BlockingIOError:
-            room = poll()
-            room.register(descriptor, POLLOUT)
-            room.poll()
