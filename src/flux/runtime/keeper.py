@@ -11,15 +11,20 @@ import signal
 import socket
 import sys
 import traceback
+from contextlib import suppress
 from errno import EIO
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
 
-from flux.runtime.keeper_birth import born
+from flux.runtime.keeper_birth import SIGNALS, born
 from flux.runtime.keeper_link import Ended, Inbox, Kill, Order, Refused, Report, Start, Started, Stopped, packed
 from flux.runtime.linux import descendants, set_process_name, set_subreaper
 
+# The C functions below the module `signal`: its wrappers look for enums, and a page is copied for each that they touch.
+_signal: Any = import_module("_signal")
+
 DEAF = frozenset(
-    getattr(signal, f"SIG{name}")
+    int(getattr(signal, f"SIG{name}"))
     for name in ("INT", "TERM", "HUP", "QUIT", "TSTP", "TTIN", "TTOU", "USR1", "USR2", "ALRM", "PIPE", "XCPU", "XFSZ")
 )
 """What a terminal, or a hand that meant the broker, may send: a keeper lives exactly as long as its broker."""
@@ -58,7 +63,7 @@ def _live(sock: socket.socket) -> NoReturn:
         set_process_name("flux-keeper")
         _Keeping(sock).run()
         code = 0
-    except BaseException:  # noqa: BLE001 - the last frame of this process: there is nobody to raise to
+    except BaseException:  # the last frame of this process: there is nobody to raise to
         traceback.print_exc()
         sys.stderr.flush()
     finally:
@@ -69,9 +74,9 @@ def _let_go(kept: int) -> None:
     """Closes all that the broker had open, and forgets how it took signals."""
     os.closerange(3, kept)
     os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
-    for signum in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        signal.signal(signum, signal.SIG_IGN if signum in DEAF else signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for signum in SIGNALS:
+        _signal.signal(signum, _signal.SIG_IGN if signum in DEAF else _signal.SIG_DFL)
+    _signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 class _Keeping:
@@ -89,13 +94,14 @@ class _Keeping:
         try:
             self._serve()
         finally:
+            signal.set_wakeup_fd(-1)
             self._end()
 
     def _serve(self) -> None:
         woken, wake = socket.socketpair()
         woken.setblocking(False)
         wake.setblocking(False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        _signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         ready = select.poll()
         for sock in (self._sock, woken):
@@ -132,13 +138,11 @@ class _Keeping:
 
     def _kill(self, pid: int, signum: int) -> None:
         """Signals a group. A leader that has ended may have left others in it, as long as its number is not taken."""
-        try:
+        with suppress(OSError):  # gone, or another user's by now: the broker learns of an end by its status
             if pid in self._running:
                 (os.killpg if self._running[pid] else os.kill)(pid, signum)
             elif any(_group(child) == pid for child in descendants(os.getpid())):
                 os.killpg(pid, signum)
-        except OSError:
-            pass  # gone, or another user's by now: the broker learns of an end by its status
 
     def _reap(self) -> None:
         """Reports who has ended or stopped. Most of what dies here was never started by us: orphans that came to us."""
@@ -161,10 +165,8 @@ class _Keeping:
             self._report(Ended(pid, status))
 
     def _report(self, report: Report) -> None:
-        try:
+        with suppress(OSError):  # the broker is gone: the loop sees it next
             self._sock.sendall(packed(report))
-        except OSError:
-            pass  # the broker is gone: the loop sees it next
 
     def _end(self) -> None:
         """Kills everything. Who loses its parent becomes our child, so nobody is left when we have no child left."""

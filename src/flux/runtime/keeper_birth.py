@@ -11,7 +11,8 @@ from functools import partial
 from flux.runtime.keeper_link import Start
 
 STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
-SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+SIGNALS = tuple(sorted(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})))
+"""All that can be set back to what they are without us."""
 PATH = b"/usr/local/bin:/usr/bin:/bin"
 """Where commands are when the environment does not say."""
 

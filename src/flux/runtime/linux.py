@@ -7,6 +7,8 @@ import struct
 import sys
 from collections.abc import Iterator
 from errno import ENOSYS
+from functools import cache
+from typing import Any
 
 LINUX = sys.platform == "linux"
 
@@ -64,23 +66,35 @@ def descendants(pid: int) -> Iterator[int]:
         yield from descendants(child)
 
 
+@cache
+def _prctl_function() -> Any:
+    """prctl(2), found once: what a parent has looked up, its children share."""
+    return ctypes.CDLL(None).prctl
+
+
 def _prctl(option: int, value: int | bytes) -> bool:
     argument = ctypes.c_char_p(value) if isinstance(value, bytes) else ctypes.c_ulong(value)
     unused = ctypes.c_ulong(0)
-    return bool(ctypes.CDLL(None).prctl(option, argument, unused, unused, unused) == 0)
+    return bool(_prctl_function()(option, argument, unused, unused, unused) == 0)
 
 
-def _overwrite_arguments(text: bytes) -> None:
-    """Puts `text` where the kernel finds our command line, which is memory of ours; cut to what fits there."""
+@cache
+def _arguments() -> tuple[int, int]:
+    """Where in our memory the kernel finds our command line, and how long it is; 0 if it does not say."""
     try:
         with open("/proc/self/stat", "rb") as stat:
             fields = stat.read().rpartition(b")")[2].split()
     except OSError:
-        return
+        return 0, 0
     start, end = int(fields[45]), int(fields[46])
-    if 0 < start < end:
-        room = end - start - 1
-        ctypes.memmove(start, text[:room].ljust(room + 1, b"\0"), room + 1)
+    return start, end - start if start > 0 else 0
+
+
+def _overwrite_arguments(text: bytes) -> None:
+    """Puts `text` in place of our command line, cut to what fits there."""
+    start, room = _arguments()
+    if room > 0:
+        ctypes.memmove(start, text[: room - 1].ljust(room, b"\0"), room)
 
 
 def _thread_children(pid: int, thread: str) -> list[int]:
