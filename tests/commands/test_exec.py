@@ -81,15 +81,11 @@ def test_the_exit_code_is_the_largest(uri: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "line"),
+    ("words", "code", "what", "why"),
     [
-        (["nosuch"], 127, "flux-exec: Error: rank 1: nosuch: error launching process: No such file or directory"),
-        (["/etc/passwd"], 126, "flux-exec: Error: rank 1: /etc/passwd: error launching process: Permission denied"),
-        (
-            ["-d", "/no", "true"],
-            127,
-            "flux-exec: Error: rank 1: true: error launching process: /no: No such file or directory",
-        ),
+        (["nosuch"], 127, "nosuch", "No such file or directory"),
+        (["/etc/passwd"], 126, "/etc/passwd", "Permission denied"),
+        (["-d", "/no", "true"], 127, "true", "/no: No such file or directory"),
     ],
 )
 def test_what_cannot_start_is_named(uri: str, words: list[str], code: int, what: str, why: str) -> None:
