@@ -7,6 +7,7 @@ import signal
 import sys
 import textwrap
 from errno import EIO
+from pathlib import Path
 
 import pytest
 
@@ -114,12 +115,15 @@ def test_when_the_keeper_dies_what_ran_is_lost_and_killed() -> None:
         await spawn(["sh", "-c", "sleep 1000 & echo ready; wait"], watcher, env=ENV, sockets={"HOLD": write})
         os.close(write)
         await watcher.said("stdout", b"ready")
+        losses: list[str] = []
+        spawn.on_lost = lambda: losses.append("lost")
         os.kill(keeper.pid, signal.SIGKILL)
         assert await watcher.over() == signal.SIGKILL
         await end_of(read)
         with pytest.raises(OSError, match="keeper"):
             await spawn(["true"], Recorder(), env=ENV)
         await spawn.close()
+        assert losses == ["lost"]
 
     asyncio.run(scenario())
 
@@ -157,6 +161,26 @@ def test_what_a_terminal_sends_does_not_end_the_keeper() -> None:
     asyncio.run(scenario())
 
 
+def test_a_directory_that_may_only_be_entered_is_where_tasks_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o300)
+    keeper = fork_keeper()
+    tmp_path.chmod(0o700)
+
+    async def scenario() -> None:
+        spawn = Spawner(keeper)
+        for cwd, where in (("/", b"/\n"), ("", os.fsencode(tmp_path) + b"\n")):
+            watcher = Recorder()
+            await spawn(["pwd"], watcher, env=ENV, cwd=cwd)
+            await watcher.over()
+            assert watcher.data["stdout"] == where
+        await spawn.close()
+
+    asyncio.run(scenario())
+
+
 def test_the_keeper_holds_nothing_that_was_open_before() -> None:
     read, write = os.pipe()
     keeper = fork_keeper()
@@ -187,7 +211,8 @@ def test_an_orphan_does_not_stay_a_zombie() -> None:
         probe = Recorder()  # the keeper reaps whoever there is before it reports
         await spawn(["true"], probe, env=ENV)
         await probe.exit()
-        assert not os.path.exists(f"/proc/{orphan}")
+        with pytest.raises(ProcessLookupError):
+            os.kill(orphan, 0)
         await spawn.close()
 
     asyncio.run(scenario())

@@ -85,7 +85,7 @@ class _Keeping:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._inbox = Inbox(sock)
-        self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+        self._home = _here()
         self._running: dict[int, bool] = {}
         """Each process that was started and has not ended, and whether it leads a group."""
 
@@ -133,6 +133,9 @@ class _Keeping:
             pid = born(order, descriptors, self._home)
         except OSError as error:
             return Refused(order.id, error.errno or EIO, error.strerror or str(error))
+        except Exception as error:  # a bug of ours must not be the end of all the others
+            traceback.print_exc()
+            return Refused(order.id, EIO, f"{type(error).__name__}: {error}")
         self._running[pid] = order.group
         return Started(order.id, pid)
 
@@ -181,6 +184,15 @@ class _Keeping:
             except ChildProcessError:
                 return
             self._reap()
+
+
+def _here() -> int:
+    """The directory that we were started in, to come back to; it need not be readable."""
+    how = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
+    try:
+        return os.open(".", how)
+    except OSError:
+        return os.open("/", how)
 
 
 def _kill_each(pids: list[int]) -> bool:

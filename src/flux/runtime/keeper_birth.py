@@ -4,7 +4,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from errno import EACCES, EINVAL, ENOENT, ENOEXEC, ENOTDIR
 from functools import partial
 
@@ -27,8 +27,14 @@ def born(order: Start, descriptors: Sequence[int], home: int) -> int:
             os.set_inheritable(descriptor, True)
             order.env[os.fsencode(name)] = b"%d" % descriptor
     with ExitStack() as back:
-        _become(order, home, back.callback)
+        _become(order, home, partial(back.callback, _undo))
         return _spawn(order, files)
+
+
+def _undo(do: Callable[..., object], *args: object) -> None:
+    """Becomes itself again, as far as it can: whoever has been started runs, whatever comes of this."""
+    with suppress(OSError, ValueError):
+        do(*args)
 
 
 def _become(order: Start, home: int, back: Callable[..., object]) -> None:

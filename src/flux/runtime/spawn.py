@@ -6,7 +6,7 @@ import signal
 import socket
 from asyncio import AbstractEventLoop, Future
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from errno import ECONNRESET, EINVAL, EIO, ENOTCONN, EPIPE
 from functools import partial
@@ -51,6 +51,8 @@ class Spawner:
         self._gone: Future[None] = self._loop.create_future()
         """Done when the keeper is dead, by our will or not."""
         self._closing = False
+        self.on_lost: Callable[[], None] | None = None
+        """Called if the keeper dies while it is needed; nothing can be started from then on."""
         self._loop.add_reader(self._sock, self._readable)
 
     async def __call__(
@@ -156,7 +158,7 @@ class Spawner:
             started.set_exception(error)
 
     def _keeper_gone(self) -> None:
-        """Nobody will tell us of their ends any more: what ran is killed as far as we can reach it, and counts as lost."""
+        """Nobody will tell us of any end now: what ran is killed as far as we can reach it, and counts as lost."""
         self._loop.remove_reader(self._sock)
         self._loop.remove_writer(self._sock)
         self._drop_outbox()
@@ -171,6 +173,8 @@ class Spawner:
         for child in list(self._open) if self._closing else ():
             child.drain()
         self._gone.set_result(None)
+        if self.on_lost is not None and not self._closing:
+            self.on_lost()
 
     # -- to the keeper ----------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import signal
 import socket
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from errno import EINVAL, ESRCH
 from functools import partial
 
@@ -159,11 +160,8 @@ class Child:
 
 def _shut(descriptor: int) -> None:
     """Ends our side of a channel; the other direction is another descriptor of the same socket."""
-    with socket.socket(fileno=descriptor) as sock:
-        try:
-            sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # the other side is gone already
+    with socket.socket(fileno=descriptor) as sock, suppress(OSError):  # the other side may be gone already
+        sock.shutdown(socket.SHUT_WR)
 
 
 def _close(descriptors: Iterable[int]) -> None:

@@ -9,76 +9,43 @@ from typing import Any
 import pytest
 
 from flux.modules.rexec.service import Rexec
-from flux.service.ports import Timer
+from flux.testing.host import FakeHost
 from flux.testing.spawn import FakeSpawn
 from flux.testing.virtual import VirtualLoop
-from flux.wire.message import NORESPONSE, OWNER, STREAMING, USER, Message, Request, Response
+from flux.wire.message import LOCAL, NORESPONSE, OWNER, STREAMING, USER, Response
 
 Answers = list[tuple[int, Any]]
 
 
-class Attributes:
-    def get(self, name: str) -> str:
-        return {"local-uri": "local:///here"}[name]
-
-    def set(self, name: str, value: str, *, force: bool = False) -> None:
-        raise NotImplementedError
-
-    def watch(self, name: str, told: Callable[[str], None]) -> None:
-        raise NotImplementedError
-
-
 class Desk:
-    """A host of this one service, and all of its clients."""
+    """The service on a host, and all of its clients."""
 
-    rank, size, uuid, hostname = 3, 4, "uuid", "here"
-
-    def __init__(self) -> None:
-        self.attributes = Attributes()
+    def __init__(self, rank: int, **attributes: str) -> None:
         self.spawn = FakeSpawn()
-        self.logged: list[str] = []
-        self.service = Rexec(self)
-        self._answers: dict[tuple[bytes, int], Answers] = {}
-        self._tag = 0
+        self.host = FakeHost({"local-uri": "local:///here"} | attributes, rank=rank, size=4, spawn=self.spawn)
+        self.tag = 0
+        """The last request's."""
 
-    def send(self, msg: Message, sender: bytes) -> None:
-        assert isinstance(msg, Response)
-        said = msg.text() if msg.errnum else msg.body()
-        self._answers[msg.route[-1], msg.matchtag].append((msg.errnum, said))
+    @property
+    def logged(self) -> list[str]:
+        return [text for _, _, text in self.host.logged]
 
-    def log(self, level: int, app: str, text: str) -> None:
-        self.logged.append(text)
-
-    def subscribe(self, prefix: str, sender: bytes) -> None: ...
-    def unsubscribe(self, prefix: str, sender: bytes) -> None: ...
     def now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def wall(self) -> float:
-        return self.now()
-
-    def after(self, seconds: float, do: Callable[[], None]) -> Timer:
-        return asyncio.get_running_loop().call_later(seconds, do)
-
-    def rusage(self, who: str) -> dict[str, Any]:
-        return {}
-
-    def parent(self) -> bytes:
-        return b""
-
-    def port(self, name: str) -> Any:
-        raise OSError(ENOSYS, name)
+        return self.host.now()
 
     def ask(self, method: str, client: bytes = b"me", how: int = 0, role: int = OWNER, **body: Any) -> Answers:
         """Sends a request, `how` being its message flags; its answers come to the list that is returned."""
-        self._tag += 1
-        answers = self._answers[client, self._tag] = []
-        topic = f"rexec.{method}"
-        self.service.deliver(Request(1, role, how, topic, body, 3, self._tag, (client,)))
+        answers: Answers = []
+
+        def told(response: Response) -> None:
+            answers.append((response.errnum, response.text() if response.errnum else response.body()))
+
+        wanted = None if how & NORESPONSE else told
+        self.tag = self.host.request(f"rexec.{method}", body, wanted, sender=client, rolemask=role, flags=how)
         return answers
 
     def exec(self, *cmdline: str, client: bytes = b"me", flags: int = 3, stream: bool = True, **cmd: Any) -> Answers:
-        """Asks for a process; the last tag is its."""
+        """Asks for a process."""
         data = {"cmdline": list(cmdline), "env": {"PATH": "/bin"}, "opts": {}, "channels": []} | cmd
         return self.ask("exec", client, STREAMING if stream else 0, cmd=data, flags=flags)
 
@@ -86,23 +53,19 @@ class Desk:
         """Writes to stdin of the process of request `tag`."""
         self.ask("write", client, NORESPONSE, matchtag=tag, io={"stream": "stdin", "rank": "0"} | io)
 
-    @property
-    def tag(self) -> int:
-        """The last request's."""
-        return self._tag
 
-
-def play(scenario: Callable[[Desk], Awaitable[None]]) -> None:
+def play(scenario: Callable[[Desk], Awaitable[None]], rank: int = 3, **attributes: str) -> None:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
 
         async def session() -> None:
-            desk = Desk()
-            await desk.service.bring_up()
+            desk = Desk(rank, **attributes)
+            await desk.host.load(Rexec)
             await scenario(desk)
             for process in desk.spawn.processes:
                 if not process.ended:
                     process.exit(9)
-            await desk.service.take_down()
+            if desk.host.services:
+                await desk.host.unload("rexec")
 
         runner.run(session())
 
@@ -144,6 +107,16 @@ def test_only_the_owner_may_start_anything() -> None:
         assert desk.ask("exec", role=USER, cmd={}, flags=0)[0][0] == EPERM
 
     play(scenario)
+
+
+@pytest.mark.parametrize(("rank", "role", "allowed"), [(0, OWNER, False), (0, OWNER | LOCAL, True), (1, OWNER, True)])
+def test_rank_0_is_for_those_who_are_there_where_guests_are_let_in(rank: int, role: int, allowed: bool) -> None:
+    async def scenario(desk: Desk) -> None:
+        refused = [(EPERM, "Remote rexec requests are not allowed on rank 0")]
+        signalled = desk.ask("kill", role=role, pid=1, signum=9)
+        assert (signalled == refused) != allowed
+
+    play(scenario, rank, **{"access.allow-guest-user": "true"})
 
 
 @pytest.mark.parametrize(
@@ -406,7 +379,7 @@ def test_when_the_service_goes_processes_are_asked_to_end_and_then_made_to() -> 
         deaf = desk.exec("deaf")
         second = await desk.spawn.started(3)
         began = desk.now()
-        unload = asyncio.ensure_future(desk.service.take_down())
+        unload = asyncio.ensure_future(desk.host.unload("rexec"))
         await asyncio.sleep(1)
         assert (first.signals, second.signals) == ([15], [15])
         first.exit(15)
@@ -421,7 +394,7 @@ def test_when_the_service_goes_processes_are_asked_to_end_and_then_made_to() -> 
 
 def test_a_service_without_processes_goes_at_once() -> None:
     async def scenario(desk: Desk) -> None:
-        await desk.service.take_down()
+        await desk.host.unload("rexec")
         assert desk.now() == 0
 
     play(scenario)

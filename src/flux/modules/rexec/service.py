@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from errno import EBUSY, EINVAL, EIO, ENOENT, ENOSPC, ENOSYS
+from errno import EBUSY, EINVAL, EIO, ENOENT, ENOSPC, ENOSYS, EPERM
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from flux.modules.rexec.table import Table
 from flux.service import LATER, Call, Later, Service, request
 from flux.service.kit import LOG_ERR, LOG_INFO
 from flux.service.ports import Process
+from flux.wire.message import LOCAL
 
 GRACE = 5.0
 """Seconds that processes have to end after SIGTERM when the service goes."""
@@ -110,11 +111,23 @@ class Rexec(Service):
         for running in self._table:
             self._signal(running, signal.SIGKILL)
 
+    def _authorize(self, call: Call) -> None:
+        """Where guests are let in, rank 0 is for those who are on it: else any node could become the whole instance."""
+        if self.host.rank == 0 and not call.request.rolemask & LOCAL and self._has_guests():
+            raise OSError(EPERM, "Remote rexec requests are not allowed on rank 0")
+
+    def _has_guests(self) -> bool:
+        try:
+            return self.host.attributes.get("access.allow-guest-user") in ("1", "true")
+        except OSError:
+            return False
+
     # -- starting ---------------------------------------------------------------------------------------------------
 
     @request()
     def exec(self, call: Call, *, cmd: dict[str, Any], flags: int, local_flags: int = 0) -> Later:
         """Starts a process: for a stream of answers in the foreground, for a single one in the background."""
+        self._authorize(call)
         if self._stopping:
             raise OSError(ENOSYS, "subprocess server is shutting down")
         proc = Proc(command(cmd), self.host.rank, flags, local_flags, background=not call.request.streaming)
@@ -165,6 +178,7 @@ class Rexec(Service):
     @request()
     def write(self, call: Call, *, matchtag: int, io: dict[str, Any]) -> None:
         """Writes to a stream of the process that this client's request `matchtag` has started."""
+        self._authorize(call)
         running = self._table.of_request((call.sender, matchtag))
         if running is not None and running.proc.status is None:
             self._write(running, iodata.decode(io))
@@ -201,6 +215,7 @@ class Rexec(Service):
     @request()
     def kill(self, call: Call, *, pid: int, signum: int, label: str | None = None) -> None:
         """Sends a signal to a process group."""
+        self._authorize(call)
         self._table.find(pid, label).kill(signum)
 
     # -- attaching, waiting, listing --------------------------------------------------------------------------------
@@ -208,6 +223,7 @@ class Rexec(Service):
     @request(stream=True)
     def attach(self, call: Call, *, pid: int, flags: int, label: str | None = None) -> Later:
         """Lets a client listen to a process in the background."""
+        self._authorize(call)
         try:
             running = self._table.find(pid, label)
         except OSError as error:
@@ -228,6 +244,7 @@ class Rexec(Service):
     @request()
     def wait(self, call: Call, *, pid: int, label: str | None = None) -> Later:
         """Answers when a waitable process has ended, and forgets it."""
+        self._authorize(call)
         running = self._table.find(pid, label)
         if not running.proc.waitable:
             raise OSError(EINVAL, "process is not waitable")
