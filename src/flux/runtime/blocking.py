@@ -4,7 +4,7 @@ import os
 from _socket import AF_UNIX, MSG_DONTWAIT, SOCK_STREAM
 from _socket import socket as Socket
 from collections.abc import Callable, Iterable
-from errno import ECONNRESET, EINVAL, ENOENT, EPROTO
+from errno import EAGAIN, ECONNREFUSED, ECONNRESET, EINVAL, ENOENT, EPROTO
 from select import POLLIN, POLLOUT, poll
 from time import monotonic, sleep
 
@@ -14,6 +14,8 @@ from flux.wire.message import BadMessage, Message
 
 CHUNK = 1 << 16
 """Bytes asked for in one read; twice as much costs ten times more, as malloc then maps pages for each."""
+WORTH_ANOTHER_TRY = (ENOENT, ECONNREFUSED, EAGAIN)
+"""What a socket says that is not bound yet, is not listened to yet, or has too many at its door."""
 RETRIES, FIRST_DELAY, LONGEST_DELAY = 5, 0.016, 2.0
 
 LOST = "lost connection to the broker"
@@ -61,6 +63,11 @@ def lost() -> OSError:
     return OSError(ECONNRESET, LOST)
 
 
+def unreachable(error: OSError, path: str) -> OSError:
+    """Says which socket could not be connected to, and why."""
+    return OSError(error.errno or EINVAL, f"{path}: {error.strerror or error}")
+
+
 class Deadline:
     """A time by which something has to be done; None or less than 0 is never."""
 
@@ -82,8 +89,12 @@ class Connection:
         self._unpacker = Unpacker(limit)
         self._chunks: list[bytes] = []
         self._out: list[bytes] = []
+        self._sent: list[int] = []
         self._poll = poll()
         self._shield = Shield()
+
+    def __del__(self) -> None:
+        self._sock.close()
 
     def fileno(self) -> int:
         """The descriptor to wait on; -1 once it is closed."""
@@ -109,8 +120,6 @@ class Connection:
 
     def flush(self) -> None:
         """Sends what is queued. Reads meanwhile: a broker that cannot answer does not read either."""
-        if not self._out:
-            return
         if self._write():
             return
         with self._shield:
@@ -132,15 +141,15 @@ class Connection:
 
     def _wait(self, events: int, timeout: float | None) -> bool:
         self._poll.register(self._sock.fileno(), events)
-        self._shield.waiting = True
+        self._shield.wait()
         try:
             return bool(self._poll.poll(None if timeout is None else timeout * 1000))
         finally:
-            self._shield.waiting = False
+            self._shield.waited()
 
     def _read(self, flags: int) -> None:
-        """Reads what is there. The bytes get from the kernel to the list within one C call, so no signal comes between."""
-        self._shield.waiting = True
+        """Reads what is there. One C call takes the bytes from the kernel to the list: no signal comes between."""
+        self._shield.wait()
         try:
             self._chunks.extend(map(self._sock.recv, (CHUNK,), (flags,)))
         except BlockingIOError:
@@ -148,19 +157,30 @@ class Connection:
         except OSError:
             self._chunks.append(b"")
         finally:
-            self._shield.waiting = False
+            self._shield.waited()
 
     def _write(self) -> bool:
-        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        """Sends what the kernel takes; says whether that was all. As in `_read`, no signal comes between."""
+        self._settle()
+        if not self._out:
+            return True
+        if len(self._out) > 1:
+            self._out = [b"".join(self._out)]
         try:
-            sent = self._sock.send(data, MSG_DONTWAIT)
+            self._sent.extend(map(self._sock.send, self._out, (MSG_DONTWAIT,)))
         except BlockingIOError:
-            sent = 0
+            return False
         except OSError:
             self._out = []
             raise lost() from None
-        self._out = [data[sent:]] if sent < len(data) else []
+        self._settle()
         return not self._out
+
+    def _settle(self) -> None:
+        """Drops what was sent."""
+        if self._sent:
+            rest = self._out[0][self._sent[0] :]
+            self._out, self._sent = [rest, *self._out[1:]] if rest else self._out[1:], []
 
     def _unpack(self, take: Callable[[Message], None]) -> None:
         if self._chunks and not self._chunks[0]:
@@ -184,7 +204,7 @@ def connect(url: str | None = None) -> Connection:
         refused = refusal(sock.recv(1), path)
     except OSError as error:
         sock.close()
-        raise OSError(error.errno, f"{path}: {error.strerror or error}") from None
+        raise unreachable(error, path) from None
     if refused is not None:
         sock.close()
         raise refused
@@ -195,6 +215,8 @@ def _connect(sock: Socket, path: str) -> None:
     for delay in delays():
         try:
             return sock.connect(path)
-        except OSError:
-            sleep(delay)
+        except OSError as error:
+            if error.errno not in WORTH_ANOTHER_TRY:
+                raise
+        sleep(delay)
     sock.connect(path)

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from flux.runtime.blocking import address, delays, refusal
+from flux.runtime.blocking import WORTH_ANOTHER_TRY, address, delays, refusal, unreachable
 from flux.runtime.stream import StreamLink
 
 
@@ -33,6 +33,6 @@ async def _reach(sock: socket.socket, path: str) -> None:
             return sock.connect(path)
         except OSError as error:
             delay = next(waits, None)
-            if delay is None:
-                raise OSError(error.errno, f"{path}: {error.strerror or error}") from None
+            if delay is None or error.errno not in WORTH_ANOTHER_TRY:
+                raise unreachable(error, path) from None
         await asyncio.sleep(delay)

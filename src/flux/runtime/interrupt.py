@@ -7,22 +7,19 @@ from flux.runtime.wakeup import SIGINT, handle_signal, raises_interrupt
 
 
 class Shield:
-    """Puts KeyboardInterrupt off from entry to exit, except while `waiting` is set.
+    """Puts KeyboardInterrupt off from entry to exit, except between `wait` and `waited`.
 
     Steps aside where the program handles SIGINT itself, in other threads, and when it is entered again.
     """
 
-    __slots__ = ("_arrived", "_before", "_entered", "waiting")
+    __slots__ = ("_arrived", "_before", "_entered", "_waiting")
 
     def __init__(self) -> None:
-        self.waiting = False
-        self._arrived = False
-        self._entered = False
+        self._arrived = self._entered = self._waiting = False
         self._before: Any = None
 
     def __enter__(self) -> None:
         if raises_interrupt():
-            self._arrived = False
             try:
                 self._before = handle_signal(SIGINT, self._signal)
             except ValueError:  # not the main thread, which alone gets signals
@@ -33,11 +30,23 @@ class Shield:
         if self._entered:
             self._entered = False
             handle_signal(SIGINT, self._before)
-            if self._arrived:
-                raise KeyboardInterrupt
+            self._raise_if_arrived()
+
+    def wait(self) -> None:
+        """From here on nothing can be lost: raises KeyboardInterrupt when it comes, or if it has come."""
+        self._waiting = True
+        self._raise_if_arrived()
+
+    def waited(self) -> None:
+        """Ends that."""
+        self._waiting = False
 
     def _signal(self, signum: int, frame: FrameType | None) -> None:
-        if self.waiting:
-            self.waiting = False
-            raise KeyboardInterrupt
         self._arrived = True
+        if self._waiting:
+            self._raise_if_arrived()
+
+    def _raise_if_arrived(self) -> None:
+        if self._arrived:
+            self._arrived = self._waiting = False
+            raise KeyboardInterrupt

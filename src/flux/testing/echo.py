@@ -10,6 +10,7 @@ from flux.runtime.stream import StreamLink
 from flux.wire.message import (
     LOCAL,
     OWNER,
+    Data,
     Event,
     Message,
     Request,
@@ -36,7 +37,8 @@ class EchoBroker:
     """Gives `echo.*` requests their payload back, and plays the services that a handle itself needs.
 
     `echo.fail {errnum, text}` refuses, `echo.count {upto}` streams numbers, `echo.hold` answers when it is cancelled,
-    `echo.die` hangs up. `heard` keeps all requests and events, `refuse_with` is the errno that greets new clients.
+    `echo.die` hangs up; what `answers` has for a topic goes before. `heard` keeps all requests and events,
+    `refuse_with` is the errno that greets new clients.
     """
 
     def __init__(self) -> None:
@@ -46,6 +48,7 @@ class EchoBroker:
         self.sequence = 0
         self.clients: dict[StreamLink, Client] = {}
         self.services: dict[str, Client] = {}
+        self.answers: dict[str, Callable[[Request], Data]] = {}
         self._numbers = 0
 
     async def listen(self, path: str) -> asyncio.AbstractServer:
@@ -55,6 +58,7 @@ class EchoBroker:
     def accept(self) -> StreamLink:
         """Greets a new client."""
         link = StreamLink(self.receive, self.lost)
+        link.on_pause = _stop_reading_who_does_not_read
         self._numbers += 1
         self.clients[link] = Client(link, self._numbers)
         link.write(bytes((self.refuse_with,)))
@@ -93,7 +97,9 @@ class EchoBroker:
             request.rolemask = OWNER | LOCAL
         answer = getattr(self, "_" + request.topic.replace(".", "_"), None)
         try:
-            if answer is not None:
+            if request.topic in self.answers:
+                data = self.answers[request.topic](request)
+            elif answer is not None:
                 data = answer(client, request)
             elif request.topic.endswith(".cancel"):
                 return self._cancel(client, request)
@@ -182,6 +188,13 @@ class EchoBroker:
     def _echo_die(self, client: Client, request: Request) -> object:
         client.link.abort("told to")
         return NotImplemented
+
+
+def _stop_reading_who_does_not_read(link: StreamLink) -> None:
+    if link.paused:
+        link.pause_reading()
+    else:
+        link.resume_reading()
 
 
 class EchoThread:
