@@ -270,8 +270,8 @@ def test_a_standard_stream_may_be_a_descriptor_of_the_callers(run: Run, tmp_path
 
 def test_no_handler_and_no_mask_is_inherited(run: Run) -> None:
     code = """if True:
-        import signal
-        print([s for s in signal.valid_signals() if signal.getsignal(s) == signal.SIG_IGN], signal.pthread_sigmask(0, []))
+        from signal import SIG_IGN, getsignal, pthread_sigmask, valid_signals
+        print([s for s in valid_signals() if getsignal(s) == SIG_IGN], pthread_sigmask(0, []))
     """
 
     async def scenario(spawn: Spawner) -> None:

@@ -27,7 +27,7 @@ def born(order: Start, descriptors: Sequence[int], home: int) -> int:
             os.set_inheritable(descriptor, True)
             order.env[os.fsencode(name)] = b"%d" % descriptor
     with ExitStack() as back:
-        _become(order, home, partial(back.callback, _undo))
+        _become(order, home, lambda do, *args: back.callback(_undo, do, *args))
         return _spawn(order, files)
 
 
