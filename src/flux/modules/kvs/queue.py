@@ -1,16 +1,18 @@
 """Commits that wait for their root: which of them make the next one together."""
 
 from collections import deque
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flux.modules.kvs.transaction import Transaction
-from flux.service.call import Call
+
+if TYPE_CHECKING:
+    from flux.service.call import Call
 
 
 class Commit(NamedTuple):
     """A transaction, who asked for it, and its name in the event that tells of it."""
 
-    call: Call
+    call: "Call"
     transaction: Transaction
     name: str
 
