@@ -1,4 +1,4 @@
-"""A log line: RFC 5424's one-line syntax as Flux uses it (the host field is the broker's rank), and how people read it."""
+"""A log line: RFC 5424's one-line syntax as Flux uses it (the host is the broker's rank), and how people read it."""
 
 import re
 from datetime import UTC, datetime

@@ -57,11 +57,8 @@ def exchange(pmi: Bootstrap, own: Card, tree: Kary, attributes: AttributeTable, 
     pmi.put(str(pmi.rank), own.text())
     pmi.barrier()
     parent = tree.parent(pmi.rank)
-    if local:
-        wanted = [] if parent is None else [parent]
-    else:
-        wanted = [rank for rank in range(pmi.size) if rank != pmi.rank]
-    cards = {rank: read_card(rank, pmi.get(str(rank))) for rank in wanted}
+    wanted = [parent] if local else [rank for rank in range(pmi.size) if rank != pmi.rank]
+    cards = {rank: read_card(rank, pmi.get(str(rank))) for rank in wanted if rank is not None}
     hosts = [own.host if local or rank == pmi.rank else cards[rank].host for rank in range(pmi.size)]
     attributes.fix("hostlist", ",".join(hosts) if local else str(Hostlist(hosts)))
     return cards

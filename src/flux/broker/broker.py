@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from errno import EEXIST
 
-from flux.broker.logger import Logger
 from flux.broker.hops import Deliver, Links, Subscriptions
+from flux.broker.logger import Logger
 from flux.overlay.node import BELOW, BROKER, SUBSCRIBERS, Node, Step
 from flux.overlay.notices import EventsLost, Gone, Noise, Notice
 from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_WARNING, Service
@@ -113,7 +113,7 @@ class Broker:
     # -- neighbours on this broker ----------------------------------------------------------------------------------
 
     def attach(self, hop: bytes, deliver: Deliver, *, answers: bool = True) -> None:
-        """Makes a client known. One that does not live in this process may leave requests unanswered: those are watched."""
+        """Makes a client known. One outside this process may leave requests unanswered: those are watched."""
         self._hops[hop] = deliver
         if answers:
             self.node.router.pending.watch(hop)

@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
 
 def find(name: str) -> Found:
-    """Finds a module by path (with a slash or .py), built-in name or entry point. OSError: ENOENT, or EINVAL says why."""
+    """Finds a module by path (a slash or .py), built-in name or entry point. OSError: ENOENT, or EINVAL says why."""
     if "/" in name or name.endswith(".py"):
         return Found(_only_service(_from_file(name), name), name)
     if name in BUILT_IN:

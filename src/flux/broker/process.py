@@ -1,4 +1,4 @@
-"""One broker as a process, from its first line to its exit code: everything the broker needs is made and joined here."""
+"""One broker as a process, from its first line to its exit code: all that a broker needs is made and joined here."""
 
 import asyncio
 import gc
@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from flux.broker import boot
 from flux.base.version import INTERFACE
+from flux.broker import boot
 from flux.broker.attributes import AttributeTable
 from flux.broker.broker import Broker
 from flux.broker.defaults import CHANGEABLE
@@ -20,7 +20,6 @@ from flux.broker.options import BrokerOptions
 from flux.broker.program import InitialProgram
 from flux.broker.session import Session
 from flux.overlay.card import Card
-from flux.overlay.lifecycle import State
 from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
 from flux.overlay.topology import Kary, topology

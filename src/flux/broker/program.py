@@ -54,7 +54,7 @@ class InitialProgram:
                 self._process.kill(signum)
 
     def stop(self) -> None:
-        """Ends it, because the session ends: SIGHUP to a shell (which ignores SIGTERM), SIGTERM to others, then SIGKILL."""
+        """Ends it with the session: SIGHUP to a shell (which ignores SIGTERM), SIGTERM to others, then SIGKILL."""
         if self._process is None:
             if not self._ended.done():
                 self._ended.set_result(0)
@@ -77,11 +77,13 @@ class InitialProgram:
         """It ended."""
         self._process = None
         if not self._ended.done():
-            self._ended.set_result(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+            self._ended.set_result(
+                os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+            )
 
 
 def command_line(command: tuple[str, ...], env: Mapping[str, str]) -> list[str]:
-    """What to execute: one word is a shell's command, several are a command with arguments, none is the shell itself."""
+    """What to execute: one word is a shell's command, several a command with arguments, none the shell itself."""
     shell = env.get("SHELL") or "/bin/sh"
     if len(command) == 1:
         return [shell, "-c", command[0]]

@@ -1,4 +1,4 @@
-"""What is loaded where: the broker's own modules, then those of run level 1. A table, so that no process is needed to boot."""
+"""What is loaded where: the broker's own modules, then run level 1. A table, so that no process is needed to boot."""
 
 from typing import NamedTuple
 

@@ -1,8 +1,8 @@
-"""One broker's part in a session: what each state of its life needs done. The same for a process and in a simulation."""
+"""One broker's part in a session: what each state of its life needs done, in a process and in a simulation."""
 
 import asyncio
-from signal import SIGTERM
 from collections.abc import Awaitable, Callable, Coroutine
+from signal import SIGTERM
 from typing import Any, Protocol
 
 from flux.base.idset import IDset

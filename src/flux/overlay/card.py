@@ -1,13 +1,13 @@
 """A broker's business card: what the others need to find it, as text for PMI."""
 
 from errno import EPROTO
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 
 class Card(NamedTuple):
-    """Host, uuid, endpoints of tree and events ("" for a broker without children), and CURVE public key ("" on one host)."""
+    """Host, uuid, endpoints of tree and events ("" without children), and CURVE public key ("" on one host)."""
 
     host: str
     uuid: str
@@ -23,7 +23,7 @@ class Card(NamedTuple):
 def read_card(rank: int, text: str | None) -> Card:
     """Reads the card of a rank. OSError(EPROTO) says whose is missing or unreadable."""
     try:
-        fields: dict[str, Any] = msgspec.json.decode(text or "")
+        fields = msgspec.json.decode(text or "", type=dict[str, str])
         return Card(**fields)
-    except (msgspec.DecodeError, TypeError):
+    except (msgspec.MsgspecError, TypeError):
         raise OSError(EPROTO, f"rank {rank} has not published how to reach it") from None

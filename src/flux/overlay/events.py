@@ -41,13 +41,19 @@ class EventLog:
         """Whether an event is held because one before it is missing."""
         return bool(self._early)
 
-    def since(self, last: int) -> list[Event] | None:
-        """The events after number `last`; None if some of them are out of reach."""
-        if last >= self.last:
-            return []
-        if not self._kept or self._kept[0].sequence > last + 1:
-            return None
-        return [event for event in self._kept if event.sequence > last]
+    @property
+    def newest(self) -> int:
+        """The highest number that came in so far, delivered or held."""
+        return max(self._early, default=self.last)
+
+    @property
+    def out_of_reach(self) -> int:
+        """The number of the last event that is not kept any more."""
+        return self.last - len(self._kept)
+
+    def since(self, last: int) -> list[Event]:
+        """The events after number `last`, as far as they are kept."""
+        return [event for event in self._kept if event.sequence > last] if last < self.last else []
 
     def resume(self, last: int) -> list[Event]:
         """Goes on after number `last`: what lies before is lost, or was never ours. Returns what can be delivered."""

@@ -32,7 +32,9 @@ class Node:
         self.epoch = 0
         """How often we have attached to a parent."""
         self._gates: dict[Hop, Gate] = {}
-        self._asked = -1
+        self._unsaid: list[Message] = []
+        """What the parent is told once it has answered our hello."""
+        self._asked = (-1, -1)
 
     # -- from this broker -------------------------------------------------------------------------------------------
 
@@ -48,7 +50,7 @@ class Node:
 
     def attach(self, parent: Hop) -> list[Step]:
         """Says hello to a parent; ParentReady or ParentLost follows."""
-        self.parent, self.joined, self._asked = parent, False, -1
+        self.parent, self.joined, self._unsaid = parent, False, []
         self.epoch += 1
         self.router.pending.watch(parent)
         claims = [Claim(self.rank, self.uuid, self.epoch), *self.router.routes.claims()]
@@ -70,10 +72,11 @@ class Node:
 
     def overdue(self) -> list[Step]:
         """Asks the parent for the events that something has waited for in vain."""
-        if not self.waiting or self.parent is None or self._asked == self.events.last:
+        known = self.events.last, self.events.newest
+        if not self.waiting or not self.joined or self.parent is None or self._asked == known:
             return []
-        self._asked = self.events.last
-        return [(self.parent, Request(flags=NORESPONSE, topic=REPLAY, data={"last": self._asked}))]
+        self._asked = known
+        return [(self.parent, Request(flags=NORESPONSE, topic=REPLAY, data={"last": self.events.last}))]
 
     @property
     def waiting(self) -> bool:
@@ -147,7 +150,7 @@ class Node:
         if self.rank == 0:
             event = self.events.publish(event)
             return [(BELOW, event), (SUBSCRIBERS, event)]
-        return [(self.parent, event)] if self.parent is not None else []
+        return self._tell_parent(event)
 
     def _event(self, event: Event, via: Hop) -> list[Step]:
         if event.sequence == 0:
@@ -165,11 +168,18 @@ class Node:
         return steps
 
     def _hold(self, msg: Message, via: Hop, mark: int) -> list[Step]:
-        """Keeps a message until its events came. Only the hello's answer may pass: it says where to begin."""
-        if isinstance(msg, Response) and msg.topic == HELLO and not msg.route and via == self.parent:
+        """Keeps a message until its events came."""
+        if self._cannot_wait(msg, via):
             return self._open(msg, via, mark)
         self._gates.setdefault(via, Gate()).hold(mark, msg)
         return []
+
+    def _cannot_wait(self, msg: Message, via: Hop) -> bool:
+        """What says from which event on we are served would wait for ever; what a stranger says is not kept."""
+        topic = msg.topic if isinstance(msg, Request | Response) and not msg.route else ""
+        if via == self.parent:
+            return topic in (HELLO, LOST_EVENTS)
+        return via not in self.children and via not in self._gates and topic != HELLO
 
     def _release(self) -> list[Step]:
         steps: list[Step] = []
@@ -181,12 +191,11 @@ class Node:
         return steps
 
     def _replay(self, last: int, child: Hop) -> list[Step]:
-        """Sends a child the events after number `last`, or tells it that they are out of reach."""
-        again = self.events.since(last)
-        if again is None:
-            data = {"last": self.events.last}
-            return [(child, Request(flags=NORESPONSE, topic=LOST_EVENTS, data=data))]
-        return [(child, event) for event in again]
+        """Sends a child the events after number `last`; tells it which of them are out of reach."""
+        gone = self.events.out_of_reach
+        lost = Request(flags=NORESPONSE, topic=LOST_EVENTS, data={"last": gone})
+        steps: list[Step] = [(child, lost)] if last < gone else []
+        return [*steps, *((child, event) for event in self.events.since(last))]
 
     def _resume(self, last: int) -> list[Step]:
         """Events up to `last` are lost for us, and so for everybody below."""
@@ -207,7 +216,7 @@ class Node:
         last = read(msg, "last", int)
         self.joined, self.router.parent = True, via
         ready = self.events.resume(last) if self.events.last == 0 else []
-        steps: list[Step] = [(BROKER, ParentReady(via)), *self._deliver(ready)]
+        steps: list[Step] = [*((via, msg) for msg in self._unsaid), (BROKER, ParentReady(via)), *self._deliver(ready)]
         if last > self.events.last:
             self._gates.setdefault(via, Gate()).hold(last, Control())
             steps += self.overdue()
@@ -230,10 +239,10 @@ class Node:
 
     def _claimed(self, msg: Request, via: Hop) -> list[Step]:
         """A child has gained or lost ranks below it."""
-        body = msg.body()
-        news, joined = self.children.claim(via, to_claims(body.get("claims", [])))
+        claims, withdrawn = to_claims(read(msg, "claims", list)), to_claims(read(msg, "withdrawn", list))
+        news, joined = self.children.claim(via, claims)
         steps: list[Step] = [(BROKER, joined)] if news else []
-        gone = self.children.withdraw(via, to_claims(body.get("withdrawn", [])), str(body.get("reason", "")))
+        gone = self.children.withdraw(via, withdrawn, read(msg, "reason", str))
         return steps + self._claim_up(news, []) + self._withdraw([], *gone)
 
     def _withdraw(self, steps: list[Step], gone: list[Claim], notice: Notice | None) -> list[Step]:
@@ -242,11 +251,20 @@ class Node:
         return steps
 
     def _claim_up(self, news: list[Claim], gone: list[Claim], reason: str = "") -> list[Step]:
-        """Lets the parent know what changed below; one that has not answered yet learns it from the hello."""
-        if self.parent is None or not self.joined or not (news or gone):
+        """Lets the parent know what changed below."""
+        if not (news or gone):
             return []
         data = {"claims": news, "withdrawn": gone, "reason": reason}
-        return [(self.parent, Request(flags=NORESPONSE, topic=CLAIM, data=data))]
+        return self._tell_parent(Request(flags=NORESPONSE, topic=CLAIM, data=data))
+
+    def _tell_parent(self, msg: Message) -> list[Step]:
+        """Sends something up; as long as the parent has not answered our hello, it waits."""
+        if self.parent is None:
+            return []
+        if not self.joined:
+            self._unsaid.append(msg)
+            return []
+        return [(self.parent, msg)]
 
     def _parent_lost(self, reason: str) -> list[Step]:
         parent, self.parent, self.joined = self.parent, None, False

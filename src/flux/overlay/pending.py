@@ -1,4 +1,4 @@
-"""Requests that were handed on and wait for an answer, by the hop that owes it: an RPC never hangs because a hop is gone."""
+"""Requests that wait for an answer, by the hop that owes it: an RPC never hangs because a hop is gone."""
 
 from flux.wire.message import Request, Response, Route, refuse
 
@@ -23,11 +23,16 @@ class Pending:
                 request.userid, request.rolemask, request.flags, request.topic, None, 0, request.matchtag, request.route
             )
 
-    def answered(self, hop: bytes, response: Response) -> None:
-        """Notes a response from `hop`; the last one settles the request."""
+    def answered(self, hop: bytes, response: Response) -> bool:
+        """Notes a response from `hop`; the last one settles the request. False if nobody waits for it (any more)."""
         owed = self._hops.get(hop)
-        if owed and response.final:
-            owed.pop((response.route, response.matchtag), None)
+        if owed is None:
+            return True
+        key = response.route, response.matchtag
+        expected = key in owed or not response.matchtag  # without a matchtag they cannot be told apart
+        if response.final:
+            owed.pop(key, None)
+        return expected
 
     def forget(self, sender: bytes, service: str = "") -> None:
         """A sender is gone (or has left one service): nobody waits for those answers."""

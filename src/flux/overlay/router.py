@@ -35,10 +35,9 @@ class Router:
         return [(hop, msg)]
 
     def response(self, msg: Response, via: Hop) -> list[tuple[Hop, Request | Response]]:
-        """Sends a response from `via` back the way its request came."""
-        if not msg.route:
+        """Sends a response from `via` back the way its request came. One that nobody waits for ends here."""
+        if not msg.route or not self.pending.answered(via, msg):
             return []
-        self.pending.answered(via, msg)
         hop = msg.route[0]
         msg.route = msg.route[1:]
         return [(hop, msg)]
@@ -76,9 +75,10 @@ class Router:
         """The next hop, or the errnum with which the request ends here."""
         if len(msg.route) > MAX_HOPS:
             return EHOSTUNREACH
-        if msg.nodeid == ANY or msg.flags & UPSTREAM:
-            here = not (msg.flags & UPSTREAM and msg.nodeid == self.rank)
-            return (here and self._services.get(msg.service)) or self.parent or ENOSYS
+        if msg.flags & UPSTREAM and msg.nodeid == self.rank:
+            return self.parent or EHOSTUNREACH
+        if msg.flags & UPSTREAM or msg.nodeid == ANY:
+            return self._services.get(msg.service) or self.parent or ENOSYS
         if msg.nodeid == self.rank:
             return self._services.get(msg.service) or ENOSYS
         return self.routes.link(msg.nodeid) or self.parent or EHOSTUNREACH

@@ -35,7 +35,9 @@ class Routes:
         news = []
         for claim in claims:
             known = self._claims.get(claim.rank)
-            if known is not None and (known.epoch > claim.epoch or (known == claim and self._links[claim.rank] == link)):
+            if known is not None and (
+                known.epoch > claim.epoch or (known == claim and self._links[claim.rank] == link)
+            ):
                 continue
             self._claims[claim.rank] = claim
             self._links[claim.rank] = link

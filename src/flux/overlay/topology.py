@@ -1,4 +1,4 @@
-"""The shape of the tree that a session starts with (attribute tbon.topo). Where a broker hangs later is learned, not computed."""
+"""The shape of the tree that a session starts with (tbon.topo). Where a broker hangs later is learned, not computed."""
 
 from collections.abc import Iterator
 from errno import EINVAL

@@ -1,4 +1,4 @@
-"""CURVE keys for brokers on several hosts, and the ZAP handler that admits only the brokers of this session (RFC 27/ZAP)."""
+"""CURVE keys for brokers on several hosts, and the handler (ZeroMQ's RFC 27, ZAP) that admits only this session's."""
 
 import asyncio
 from typing import NamedTuple
@@ -62,9 +62,6 @@ class Gatekeeper:
             return
         address, request, mechanism, credentials = parts[0], parts[3], parts[7], parts[8:]
         key = z85.encode(credentials[0]) if mechanism == b"CURVE" and credentials else b""
-        if key in self.admitted:
-            verdict = [b"200", b"OK", key, b""]
-        else:
-            verdict = [b"400", b"No access", b"", b""]
+        verdict = [b"200", b"OK", key, b""] if key in self.admitted else [b"400", b"No access", b"", b""]
         self._socket.send_multipart([address, b"", b"1.0", request, *verdict])
         self._reader.poke()

@@ -43,7 +43,9 @@ class _Accepted(StreamLink):
         self._connected(self, uid, os.getuid())
 
 
-async def listen(path: str, connected: Callable[[StreamLink, int, int], None], received: Received, lost: Lost) -> Listener:
+async def listen(
+    path: str, connected: Callable[[StreamLink, int, int], None], received: Received, lost: Lost
+) -> Listener:
     """Binds to `path`; `connected` gets each link with its peer's user id and ours."""
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise OSError(ENAMETOOLONG, f"{path}: longer than the {LONGEST_PATH} bytes of a socket's path")

@@ -24,10 +24,9 @@ def hostname() -> str:
 
 def address() -> str:
     """The address under which other hosts most likely reach this one: that of the default route."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        with suppress(OSError):
-            probe.connect(("192.0.2.1", 9))  # connecting a datagram socket sends nothing
-            return str(probe.getsockname()[0])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # connecting a datagram socket sends nothing
+        return str(probe.getsockname()[0])
     return "127.0.0.1"
 
 
@@ -61,7 +60,7 @@ class LogFile:
     """A file that lines are appended to."""
 
     def __init__(self, path: str) -> None:
-        self._file = open(path, "a", encoding="utf-8", buffering=1)
+        self._file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - open as long as the log is
 
     def __call__(self, text: str) -> None:
         """Appends one line."""

@@ -21,7 +21,7 @@ from flux.wire.message import BadMessage, Message
 
 _mark = Struct(">Q")
 PROBES = (0.0, 0.01, 0.1, 1.0)
-"""Seconds after a disconnect at which the children are probed: ZeroMQ says that one is gone, not which, and not at once."""
+"""Seconds after a disconnect at which children are probed: ZeroMQ says that one is gone, not which, nor at once."""
 
 
 class Endpoint(NamedTuple):

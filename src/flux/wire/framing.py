@@ -1,4 +1,4 @@
-"""Messages on a byte stream, as today's local connector sends them (magic in host order, length without the preface)."""
+"""Messages on a byte stream, as today's local connector sends them: magic in host order, length without preface."""
 
 from collections.abc import Sequence
 from struct import Struct, error

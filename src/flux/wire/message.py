@@ -1,4 +1,4 @@
-"""The four kinds of message as values (RFC 3). What a kind does not have cannot be set; bytes are the codec's business."""
+"""The four kinds of message as values (RFC 3). What a kind does not have cannot be set; bytes are the codec's."""
 
 from errno import ENODATA, EPROTO
 from typing import Any, TypeAlias, TypeVar

@@ -1,4 +1,4 @@
-"""`overlay`: what a broker knows of the tree. Today's topics as far as they need no healing; private talk is elsewhere."""
+"""`overlay`: what a broker knows of the tree, by today's topics. What brokers say to each other is elsewhere."""
 
 from errno import EINVAL
 from typing import Any, ClassVar
