@@ -47,8 +47,7 @@ class Attendance:
         """Signals that came before there was a job to pass them to."""
         self._interrupted = -PATIENCE
         self._tags: Callable[[int], Mapping[str, str]] = lambda task: {}
-        self._sinks = Sinks(terminal.templates, lambda task: self._tags(task), say)
-        self._sinks.label = terminal.label
+        self._sinks = Sinks(terminal.templates, lambda task: self._tags(task), say, label=terminal.label)
 
     def run(self) -> int:
         """Runs the job to its end; returns the exit code."""

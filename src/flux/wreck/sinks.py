@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from flux.base.mustache import render
 from flux.runtime.descriptor import write_all
 
-DESCRIPTORS = {"stdout": 1, "stderr": 2}
+OURS = {"stdout": 1, "stderr": 2}
 
 
 class Sinks:
@@ -16,10 +16,15 @@ class Sinks:
     """
 
     def __init__(
-        self, templates: Mapping[str, str], tags: Callable[[int], Mapping[str, str]], warn: Callable[[str], None]
+        self,
+        templates: Mapping[str, str],
+        tags: Callable[[int], Mapping[str, str]],
+        warn: Callable[[str], None],
+        *,
+        label: bool = False,
+        ours: Mapping[str, int] = OURS,
     ) -> None:
-        self.label = False
-        self._templates, self._tags, self._warn = dict(templates), tags, warn
+        self._templates, self._tags, self._warn, self._label, self._ours = templates, tags, warn, label, ours
         self._files: dict[str, int] = {}
         self._targets: dict[tuple[int, str], int] = {}
         self._begun: set[tuple[int, str]] = set()
@@ -34,7 +39,7 @@ class Sinks:
     def write(self, task: int, stream: str, data: bytes) -> None:
         """Writes what a task wrote."""
         if data:
-            write_all(self._target(task, stream), self._labelled(task, stream, data) if self.label else data)
+            write_all(self._target(task, stream), self._labelled(task, stream, data) if self._label else data)
 
     def close(self) -> None:
         """Closes the files."""
@@ -57,7 +62,7 @@ class Sinks:
         key = task, stream
         if key not in self._targets:
             template = self._templates.get(stream)
-            self._targets[key] = DESCRIPTORS[stream] if template is None else self._open(template, task)
+            self._targets[key] = self._ours[stream] if template is None else self._open(template, task)
         return self._targets[key]
 
     def _open(self, template: str, task: int) -> int:
