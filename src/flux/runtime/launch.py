@@ -120,21 +120,25 @@ class _Launch:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _serve(self) -> None:
-        ready = poll()
-        ready.register(self._woken, POLLIN)
-        by_fd = {child.pmi.fileno(): child for child in self._children.values()}
-        for fd in by_fd:
-            ready.register(fd, POLLIN)
-        self._reap()
+        self._ready = poll()
+        self._by_fd = {child.pmi.fileno(): child for child in self._children.values()}
+        for fd in (self._woken.fileno(), *self._by_fd):
+            self._ready.register(fd, POLLIN)
         while self._children:
-            which = ready.poll(self._milliseconds_left())
+            which = self._ready.poll(self._milliseconds_left())
             if not which:
                 self._give_up()
-            for fd, _ in which:
-                if fd == self._woken.fileno():
-                    self._signals(self._woken.recv(4096))
-                elif not self._hear(by_fd[fd]):
-                    ready.unregister(fd)
+            elif self._woken.fileno() in [fd for fd, _ in which]:
+                signums = self._woken.recv(4096)
+                self._hear_all(self._ready.poll(0))  # what was said before somebody ended is heard before that
+                self._signals(signums)
+            else:
+                self._hear_all(which)
+
+    def _hear_all(self, which: list[tuple[int, int]]) -> None:
+        for fd, _ in which:
+            if fd in self._by_fd and not self._hear(self._by_fd[fd]):
+                self._ready.unregister(fd)
 
     def _hear(self, child: Child) -> bool:
         """Serves what a broker asks. False when it will ask no more."""
@@ -190,7 +194,7 @@ class _Launch:
 
     def _ended(self, child: Child, status: int) -> None:
         code = _exit_code(status)
-        was_up = child.rank in self._server.finalized
+        was_up = 0 in self._server.finalized
         if os.WIFSIGNALED(status):
             if not (self._deadline and code - 128 == signal.SIGTERM):  # that was us
                 self._say(f"{child.rank} (pid {child.pid}) {signal.strsignal(code - 128)}")
@@ -201,7 +205,7 @@ class _Launch:
             self._deadline = monotonic() + GRACE
             if os.WIFSIGNALED(status):
                 self._kill(signal.SIGTERM)
-        if not was_up:
+        if not was_up:  # rank 0 runs once all have come: before that, nothing has begun
             self._abandon("", code or 1)
 
     def _abandon(self, why: str, code: int) -> None:
