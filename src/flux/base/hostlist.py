@@ -126,7 +126,7 @@ class Hostlist:
         raise FileNotFoundError(ENOENT, f"host '{host}' not found")
 
     def index(self, hosts: Union[str, "Hostlist"], ignore_nomatch: bool = False) -> list[int]:
-        """The positions of `hosts`. Raises FileNotFoundError that names the missing ones, unless told to ignore them."""
+        """The positions of `hosts`. FileNotFoundError names the missing ones, unless they are to be ignored."""
         found: list[int] = []
         missing = Hostlist()
         for host in Hostlist(hosts):

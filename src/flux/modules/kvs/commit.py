@@ -52,7 +52,7 @@ class Draft:
         self._undo: list[tuple[dict[str, Any], str, Any]] = []
 
     def apply(self, ops: Iterable[Op]) -> set[str]:
-        """Applies a transaction, or refuses it by OSError. Returns refs of directories it lacks: then nothing has changed."""
+        """Applies a transaction, or refuses it by OSError. Returns what directories it lacks; then nothing changed."""
         missing: set[str] = set()
         self._undo.clear()
         try:
