@@ -31,6 +31,8 @@ class Node:
         self.joined = False
         self.epoch = 0
         """How often we have attached to a parent."""
+        self._newcomer = True
+        """Whether no parent has taken us in yet: the events before that one's are none of ours."""
         self._gates: dict[Hop, Gate] = {}
         self._unsaid: list[Message] = []
         """What the parent is told once it has answered our hello."""
@@ -215,7 +217,8 @@ class Node:
             return self._parent_lost(msg.text() or "hello refused")
         last = read(msg, "last", int)
         self.joined, self.router.parent = True, via
-        ready = self.events.resume(last) if self.events.last == 0 else []
+        ready = self.events.resume(last) if self._newcomer else []
+        self._newcomer = False
         steps: list[Step] = [*((via, msg) for msg in self._unsaid), (BROKER, ParentReady(via)), *self._deliver(ready)]
         if last > self.events.last:
             self._gates.setdefault(via, Gate()).hold(last, Control())
