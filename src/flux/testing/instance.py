@@ -75,7 +75,12 @@ class SimBroker:
         self.links = instance.network.links(self.uuid, Ears(self.broker.receive, self.broker.lost, self._noise))
         self.broker.links = self.links
         self.attributes = AttributeTable(CHANGEABLE | instance.settings)
-        for name, value in (("rank", rank), ("size", instance.size), ("version", INTERFACE), ("hostname", f"sim{rank}")):
+        for name, value in (
+            ("rank", rank),
+            ("size", instance.size),
+            ("version", INTERFACE),
+            ("hostname", f"sim{rank}"),
+        ):
             self.attributes.fix(name, str(value))
         self.life = Life(loop.time)
         self.host = BrokerHost(self.broker, self.attributes, instance.spawn, Clock(self._wall, lambda who: {}))

@@ -21,6 +21,9 @@ class Weather(NamedTuple):
     """The share of messages that really go through bytes."""
 
 
+TICK = 1e-8
+"""Seconds between two arrivals on one lane: the loop keeps no order among timers of one time."""
+
 CALM = Weather()
 ROUGH = Weather(tree=(0.0001, 0.01), event=(0.0001, 0.02), loss=0.05, encoded=0.1)
 
@@ -49,7 +52,9 @@ class Network:
                 self.loop.call_later(self._delay(self.weather.tree), other.ears.lost, end.uuid, "connection lost")
         end.neighbours.clear()
 
-    def carry(self, msg: Message, lane: list[float], span: tuple[float, float], arrive: Callable[[Message], None]) -> None:
+    def carry(
+        self, msg: Message, lane: list[float], span: tuple[float, float], arrive: Callable[[Message], None]
+    ) -> None:
         """Lets a message arrive after a delay, and after all before it on the same lane."""
         self.messages += 1
         if self.weather.encoded and self.random.random() < self.weather.encoded:
@@ -57,7 +62,7 @@ class Network:
         if not span[1]:
             self.loop.call_soon(arrive, msg)
             return
-        lane[0] = max(lane[0], self.loop.time() + self._delay(span))
+        lane[0] = max(lane[0] + TICK, self.loop.time() + self._delay(span))
         self.loop.call_at(lane[0], arrive, msg)
 
     def _delay(self, span: tuple[float, float]) -> float:
@@ -128,6 +133,8 @@ class MemoryLinks:
 
 def _own(msg: Message) -> Message:
     """A message that nobody else holds: an event goes to several brokers."""
-    return msg if not isinstance(msg, Event) else Event(
-        msg.userid, msg.rolemask, msg.flags, msg.topic, msg.data, msg.sequence
+    return (
+        msg
+        if not isinstance(msg, Event)
+        else Event(msg.userid, msg.rolemask, msg.flags, msg.topic, msg.data, msg.sequence)
     )
