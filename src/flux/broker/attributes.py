@@ -59,3 +59,11 @@ class AttributeTable:
     def watch(self, name: str, told: Told) -> None:
         """Calls `told` with a new value before it is set; it refuses by raising OSError(EINVAL)."""
         self._watchers.setdefault(name, []).append(told)
+
+    def unwatch(self, name: str, told: Told) -> None:
+        """Takes one `watch` back."""
+        watchers = self._watchers.get(name, [])
+        if told in watchers:
+            watchers.remove(told)
+        if not watchers:
+            self._watchers.pop(name, None)

@@ -1,9 +1,9 @@
 """One request that is being served: who asked, how to answer, what happens when they hang up."""
 
 from collections.abc import Callable
-from errno import ENODATA
+from errno import ECANCELED, ENODATA
 
-from flux.wire.message import Data, Message, Request, end_of_stream, refuse, respond
+from flux.wire.message import STREAMING, Data, Message, Request, Response, end_of_stream, refuse
 
 
 class Later:
@@ -17,15 +17,16 @@ LATER = Later()
 class Call:
     """A request and the way back. Answers after the last one, or after the caller left, are dropped."""
 
-    __slots__ = ("_drop", "_send", "closed", "on_close", "request")
+    __slots__ = ("_send", "closed", "forget", "on_close", "request")
 
-    def __init__(self, request: Request, send: Callable[[Message], None], drop: Callable[["Call"], None]) -> None:
+    def __init__(self, request: Request, send: Callable[[Message], None]) -> None:
         self.request = request
         self.closed = not request.wants_answer
         self.on_close: Callable[[], object] | None = None
         """Called once when the caller is gone or cancels; not when the call was answered."""
+        self.forget: Callable[[Call], None] | None = None
+        """The kit's: called when there is nothing more to answer, if the call outlived its method."""
         self._send = send
-        self._drop = drop
 
     @property
     def sender(self) -> bytes:
@@ -46,8 +47,10 @@ class Call:
         """Gives one answer; the last one unless the caller asked for a stream."""
         if self.closed:
             return
-        more = self.request.streaming
-        self._send(respond(self.request, data, more=more))
+        asked = self.request
+        more = asked.flags & STREAMING
+        # As wire.message.respond, but by position: this is done for every request there is.
+        self._send(Response(asked.userid, asked.rolemask, more, asked.topic, data, 0, asked.matchtag, asked.route))
         if not more:
             self._finish()
 
@@ -63,13 +66,13 @@ class Call:
             self._send(end_of_stream(self.request))
             self._finish()
 
-    def cancel(self, errnum: int = ENODATA) -> None:
-        """The caller wants no more: tells the method, ends the stream with `errnum`."""
+    def cancel(self) -> None:
+        """The caller wants no more: tells the method, ends a stream with ENODATA, refuses the rest with ECANCELED."""
         if not self.closed:
             hook, self.on_close = self.on_close, None
             if hook is not None:
                 hook()
-            self.refuse(errnum)
+            self.refuse(ENODATA if self.request.streaming else ECANCELED)
 
     def abandon(self) -> None:
         """The caller is gone: tells the method, answers nothing."""
@@ -81,4 +84,5 @@ class Call:
 
     def _finish(self) -> None:
         self.closed = True
-        self._drop(self)
+        if self.forget is not None:
+            self.forget(self)

@@ -1,4 +1,4 @@
-"""Reductions: values merged on their way up the tree. A link's report replaces its last one, so nothing counts twice."""
+"""Reductions: values merged on their way up. A link's report replaces its last one, so that nothing counts twice."""
 
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
@@ -43,6 +43,11 @@ class Reduction(Generic[T]):
             return None
         self._reported = value
         return value
+
+    @property
+    def reported(self) -> bool:
+        """Whether something was taken from here since the beginning, or since `forget_report`."""
+        return self._reported is not None
 
     def forget_report(self) -> None:
         """Makes the next `change` speak again: there is a new parent who knows nothing."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from errno import ENODATA
+from os import strerror
 from typing import Any
 
 from flux.wire.message import Response
@@ -13,8 +14,6 @@ Told = Callable[[Response], None]
 
 def failure(response: Response) -> OSError:
     """The refusal that an error response carries."""
-    from os import strerror
-
     return OSError(response.errnum, response.text() or strerror(response.errnum))
 
 
@@ -61,30 +60,50 @@ class Stream:
         self._answers: deque[Response] = deque()
         self._waiting: asyncio.Future[None] | None = None
         self._cancel = cancel
+        self._over = False
 
     def receive(self, response: Response) -> None:
         """Takes the next answer."""
+        if self._over:
+            return
         self._answers.append(response)
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
     async def responses(self) -> AsyncIterator[Response]:
         """Yields each answer until the stream ends; raises OSError when it ends in an error."""
-        while True:
-            while not self._answers:
-                self._waiting = asyncio.get_running_loop().create_future()
-                await self._waiting
-            response = self._answers.popleft()
-            if response.errnum == ENODATA:
-                return
-            if response.errnum:
-                raise failure(response)
-            yield response
+        try:
+            while (response := await self._next()) is not None:
+                yield response
+        finally:
+            self._stop()
 
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-        async for response in self.responses():
-            yield response.body()
+        try:
+            while (response := await self._next()) is not None:
+                yield response.body()
+        finally:
+            self._stop()
 
     def cancel(self) -> None:
         """Asks the service to end the stream; it ends with ENODATA or ECANCELED."""
         self._cancel()
+
+    async def _next(self) -> Response | None:
+        while not self._answers:
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        response = self._answers.popleft()
+        if not response.errnum:
+            return response
+        self._over = True
+        if response.errnum == ENODATA:
+            return None
+        raise failure(response)
+
+    def _stop(self) -> None:
+        """Nobody listens any more: has the service told, unless it was the one to end."""
+        if not self._over:
+            self._over = True
+            self._answers.clear()
+            self._cancel()

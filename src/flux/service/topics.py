@@ -3,43 +3,49 @@
 import inspect
 from collections.abc import Callable
 from errno import EPROTO
-from typing import Any, TypeVar, get_type_hints
+from types import FunctionType
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 
-from flux.wire.message import OWNER, Data, Request
+from flux.wire.message import OWNER, Request
 
 F = TypeVar("F", bound=Callable[..., Any])
 ALL = 0xFFFFFFFF
+"""For `allow`: whoever may connect."""
 
 
 class Topic:
     """One method of a service, seen from the wire."""
 
-    __slots__ = ("_decode", "_names", "_shape", "allow", "function", "raw", "stream")
+    __slots__ = ("_decode", "_shape", "function", "roles", "stream")
 
     def __init__(self, function: Callable[..., Any], allow: int, raw: bool, stream: bool) -> None:
-        self.function, self.allow, self.raw, self.stream = function, allow, raw, stream
-        self._names, shape = ((), None) if raw else _arguments(function)
-        self._shape = shape
-        self._decode = msgspec.json.Decoder(shape).decode if shape else None
+        self.function, self.stream = function, stream
+        self.roles = allow | OWNER
+        """Any one of these is enough (RFC 12: the owner may do everything)."""
+        self._shape = None if raw else _shape(function)
+        self._decode = msgspec.json.Decoder(self._shape).decode if self._shape else None
 
-    def arguments(self, data: Data) -> dict[str, Any]:
-        """Reads the keyword arguments from a payload. OSError(EPROTO) names the key that is wrong."""
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """Reads the keyword arguments from a request. OSError(EPROTO) names the key that is wrong."""
         if self._shape is None or self._decode is None:
-            return {}
+            return {"payload": request.payload() or b""}
+        data = request.data
         try:
             if isinstance(data, bytes):
-                shape = self._decode(data[:-1] if data.endswith(b"\0") else data)
-            else:
-                shape = msgspec.convert(data or {}, self._shape)
+                return msgspec.structs.asdict(self._decode(data[:-1] if data.endswith(b"\0") else data))
+            return msgspec.structs.asdict(msgspec.convert(data or {}, self._shape))
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             raise OSError(EPROTO, f"bad payload: {error}") from None
-        return dict(zip(self._names, msgspec.structs.astuple(shape), strict=True))
 
-    def permits(self, request: Request) -> bool:
-        """Whether the sender's roles are enough (RFC 12: the owner may do everything)."""
-        return bool(request.rolemask & (self.allow | OWNER))
+
+class Marks(NamedTuple):
+    """The marked methods of a class: topics, handlers of events by prefix, periods in seconds by method."""
+
+    topics: dict[str, Topic]
+    prefixes: dict[str, str]
+    periods: dict[str, float]
 
 
 def request(
@@ -47,8 +53,8 @@ def request(
 ) -> Callable[[F], F]:
     """Marks a method as a request handler.
 
-    `topic` is its last words when they are not the method's name; `allow` the roles besides the owner; a `raw` method
-    takes the payload as bytes, as its one argument `payload`; a `stream` method refuses callers that do not take a stream.
+    `topic` is its last words when they are not the method's name; `allow` the roles besides the owner. A `raw` method
+    takes the payload as bytes, as its one argument `payload`. A `stream` method refuses who does not take a stream.
     """
 
     def mark(function: F) -> F:
@@ -79,7 +85,34 @@ def every(seconds: float) -> Callable[[F], F]:
     return mark
 
 
-def _arguments(function: Callable[..., Any]) -> tuple[tuple[str, ...], type[msgspec.Struct] | None]:
+def marks(service: type, name: str) -> Marks:
+    """Finds the marked methods of a service class, its bases' among them. A topic with a period is a whole one."""
+    found = Marks({}, {}, {})
+    for method in dir(service):
+        function = getattr(service, method)
+        if not isinstance(function, FunctionType):
+            continue
+        if "topic" in function.__dict__:
+            topic, handler = function.__dict__["topic"]
+            found.topics[topic if "." in topic else f"{name}.{topic}"] = handler
+        if "event" in function.__dict__:
+            found.prefixes[function.__dict__["event"]] = method
+        if "every" in function.__dict__:
+            found.periods[method] = function.__dict__["every"]
+    return found
+
+
+def check_names(service: type, kit: type, hooks: frozenset[str]) -> None:
+    """Raises TypeError when a service has a method that hides one of the kit's and is not meant to."""
+    for name, function in vars(service).items():
+        hidden = getattr(kit, name, None)
+        if not isinstance(function, FunctionType) or not isinstance(hidden, FunctionType):
+            continue
+        if name not in hooks and "topic" not in hidden.__dict__:
+            raise TypeError(f"{service.__name__}.{name} hides a method of Service: name it otherwise")
+
+
+def _shape(function: Callable[..., Any]) -> type[msgspec.Struct]:
     """Makes the struct that a payload must match, from a method's keyword-only arguments."""
     hints = get_type_hints(function)
     fields: list[Any] = []
@@ -89,5 +122,4 @@ def _arguments(function: Callable[..., Any]) -> tuple[tuple[str, ...], type[msgs
         kind = hints.get(name, Any)
         plain = parameter.default is inspect.Parameter.empty
         fields.append((name, kind) if plain else (name, kind, parameter.default))
-    shape = msgspec.defstruct(function.__qualname__, fields, kw_only=True, gc=False)
-    return tuple(field[0] for field in fields), shape
+    return msgspec.defstruct(function.__qualname__, fields, kw_only=True, gc=False)
