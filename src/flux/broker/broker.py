@@ -10,6 +10,7 @@ from flux.broker.hops import Deliver, Links, Subscriptions
 from flux.broker.logger import Logger
 from flux.overlay.node import BELOW, BROKER, SUBSCRIBERS, Node, Step
 from flux.overlay.notices import EventsLost, Gone, Noise, Notice
+from flux.runtime.system import to_stderr
 from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_WARNING, Service
 from flux.wire.message import LOCAL, BadMessage, Event, Message, Request
 
@@ -82,7 +83,15 @@ class Broker:
                 elif self.links is not None:
                     self.links.send(hop, out, self.node.events.last)  # type: ignore[arg-type]
             except Exception:
-                self.log(LOG_ERR, "broker", traceback.format_exc().rstrip())
+                self._bug(out)
+
+    def _bug(self, out: object) -> None:
+        """A mistake of ours: traceback to the log, unless it is the log that fails."""
+        text = traceback.format_exc().rstrip()
+        if getattr(out, "topic", "") == "log.append":
+            to_stderr(text)
+        else:
+            self.log(LOG_ERR, "broker", text)
 
     def _drain(self) -> None:
         self._draining = True

@@ -46,7 +46,13 @@ class Log(Service):
 
     @request(raw=True)
     def append(self, call: Call, *, payload: bytes) -> None:
-        """Takes one RFC 5424 line."""
+        """Takes one RFC 5424 line. What goes wrong here cannot go to the log."""
+        try:
+            self._take(payload)
+        except Exception as error:
+            self._stderr(f"log: {type(error).__name__}: {error}: {payload!r:.200}")
+
+    def _take(self, payload: bytes) -> None:
         line = read_logline(payload.decode("utf-8", "replace"))
         own = line.rank in (self.host.rank, -1)
         self._counts["local" if own else "remote"] += 1
