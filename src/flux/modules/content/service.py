@@ -51,8 +51,8 @@ class Content(Service):
 
     # -- load -------------------------------------------------------------------------------------------------------
 
-    @request("load", raw=True)
-    def load_blob(self, call: Call, *, payload: bytes) -> bytes | Later | None:
+    @request(raw=True)
+    def load(self, call: Call, *, payload: bytes) -> bytes | Later | None:
         """Gives the blob of a digest. ENOENT if nobody has it."""
         if len(payload) != self.hash.size:
             raise OSError(EPROTO, f"not a {self.hash.name} digest")

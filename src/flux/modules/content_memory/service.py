@@ -32,7 +32,7 @@ class ContentMemory(Service):
             await self.rpc("content.unregister-backing")
 
     @request("content-backing.load", raw=True)
-    def load_blob(self, call: Call, *, payload: bytes) -> bytes | None:
+    def load(self, call: Call, *, payload: bytes) -> bytes | None:
         """Gives the blob of a digest."""
         return self.blobs.load(payload) or None
 

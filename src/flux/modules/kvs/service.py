@@ -340,12 +340,12 @@ class KVS(Service):
                 for root in self.roots
             },
             "transaction-opcount": {"commit": self.opcounts.figures()},
-            "pending_requests": len(self.queue) + sum(root.waiters for root in self.roots),
+            "pending_requests": len(self.open_calls()),
         }
 
-    @request()
-    def stats_clear(self, call: Call) -> None:
+    def clear_stats(self) -> None:
         """Begins to count anew."""
+        super().clear_stats()
         self.opcounts = Tally()
         self.faults = self.unchanged = 0
 
