@@ -8,7 +8,7 @@ from typing import Any, Self
 from flux.aio.streams import Answers, Events, News, Stream, settle
 from flux.constants import FLUX_NODEID_ANY
 from flux.rpc import failure
-from flux.runtime.blocking import LOST
+from flux.runtime.blocking import CLOSED, LOST, lost
 from flux.runtime.stream import StreamLink
 from flux.wire.message import PRIVATE, STREAMING, Event, Message, Request, Response
 from flux.wire.payload import decode_payload, encode_payload, topic_text
@@ -36,7 +36,7 @@ class Handle:
     async def close(self) -> None:
         """Ends the connection. Requests without an answer and open streams end with ECONNRESET."""
         if not self.link.closed:
-            self._reason = "the handle is closed"
+            self._reason = CLOSED
             self.link.close()
         await asyncio.shield(self._gone)
 
@@ -119,12 +119,12 @@ class Handle:
     def send(self, msg: Message) -> None:
         """Sends a message as it is."""
         if self.link.closed:
-            raise OSError(ECONNRESET, self._reason)
+            raise lost(self._reason)
         self.link.send(msg)
 
     def _request(self, topic: str, payload: Any, told: Told | None, nodeid: int, flags: int = 0) -> Request:
         if self.link.closed:
-            raise OSError(ECONNRESET, self._reason)
+            raise lost(self._reason)
         data = encode_payload(payload)
         request = self.session.request(topic_text(topic), data, told, nodeid=nodeid, flags=flags)
         self.link.send(request)
@@ -140,7 +140,7 @@ class Handle:
         self._pause(link)
         self.session.fail(ECONNRESET, self._reason)
         for news in self._news:
-            news.end(OSError(ECONNRESET, self._reason))
+            news.end(lost(self._reason))
         self._gone.set_result(None)
 
     # -- flow control -----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 from flux.constants import FLUX_NODEID_UPSTREAM
 from flux.core.dispatch import Dispatch
-from flux.runtime.blocking import Connection, connect
+from flux.runtime.blocking import CLOSED, Connection, connect
 from flux.runtime.reactor import Reactor
 from flux.wire.message import NORESPONSE, UPSTREAM, Message, Request
 from flux.wire.payload import encode_payload, topic_text
@@ -30,7 +30,7 @@ class Channel:
         """Ends the connection; what still waits for an answer gets ECONNRESET."""
         if self.connection.fileno() >= 0:
             self.connection.close()
-            self.session.fail(ECONNRESET, "the handle is closed")
+            self.session.fail(ECONNRESET, CLOSED)
 
     # -- out --------------------------------------------------------------------------------------------------------
 

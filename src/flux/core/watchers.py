@@ -78,9 +78,7 @@ class TimerWatcher(Watcher):
 
     def reset(self, after: float | None = None, repeat: float | None = None) -> None:
         """Starts it from now; without arguments with the times it was created with."""
-        self._watch.set(
-            float(self.after if after is None else after), float(self.repeat if repeat is None else repeat)
-        )
+        self._watch.set(float(self.after if after is None else after), float(self.repeat if repeat is None else repeat))
         self._watch.start()
 
     def _rang(self) -> None:

@@ -19,6 +19,7 @@ WORTH_ANOTHER_TRY = (ENOENT, ECONNREFUSED, EAGAIN)
 RETRIES, FIRST_DELAY, LONGEST_DELAY = 5, 0.016, 2.0
 
 LOST = "lost connection to the broker"
+CLOSED = "the handle is closed"
 NO_SESSION = "FLUX_URI is not set and no system instance was found: start a session with `flux start`"
 SYSTEM_SOCKET = "/run/flux/local"
 
@@ -58,9 +59,9 @@ def refusal(accept: bytes, path: str) -> OSError | None:
     return None
 
 
-def lost() -> OSError:
+def lost(reason: str = LOST) -> OSError:
     """What a caller gets when the broker is gone. Always ECONNRESET: BrokenPipeError is about our own output."""
-    return OSError(ECONNRESET, LOST)
+    return OSError(ECONNRESET, reason)
 
 
 def unreachable(error: OSError, path: str) -> OSError:
@@ -172,7 +173,7 @@ class Connection:
             return False
         except OSError:
             self._out = []
-            raise lost() from None
+            raise self._ended() from None
         self._settle()
         return not self._out
 
@@ -182,9 +183,12 @@ class Connection:
             rest = self._out[0][self._sent[0] :]
             self._out, self._sent = [rest, *self._out[1:]] if rest else self._out[1:], []
 
+    def _ended(self) -> OSError:
+        return lost(LOST if self.fileno() >= 0 else CLOSED)
+
     def _unpack(self, take: Callable[[Message], None]) -> None:
         if self._chunks and not self._chunks[0]:
-            raise lost()
+            raise self._ended()
         while self._chunks and self._chunks[0]:
             try:
                 messages = self._unpacker.feed(self._chunks.pop(0))

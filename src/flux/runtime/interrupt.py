@@ -3,7 +3,7 @@
 from types import FrameType
 from typing import Any
 
-from flux.runtime.wakeup import SIGINT, handle_signal, raises_interrupt
+from flux.runtime.wakeup import SIGINT, handle_signal, raises_interrupt, take_interrupt
 
 
 class Shield:
@@ -20,6 +20,7 @@ class Shield:
 
     def __enter__(self) -> None:
         if raises_interrupt():
+            self._arrived = take_interrupt()
             try:
                 self._before = handle_signal(SIGINT, self._signal)
             except ValueError:  # not the main thread, which alone gets signals

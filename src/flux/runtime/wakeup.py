@@ -17,10 +17,22 @@ default_handler = _signal.default_int_handler
 def raises_interrupt() -> bool:
     """Whether Ctrl-C raises KeyboardInterrupt, as it does unless the program has seen to it otherwise."""
     handler = _signal.getsignal(SIGINT)
-    if handler is default_handler:
-        return True
+    return handler is default_handler or bool(_catcher(handler))
+
+
+def take_interrupt() -> bool:
+    """Whether Ctrl-C was pressed and its KeyboardInterrupt is still to be raised by a reactor; then it no longer is."""
+    wakeup = _catcher(_signal.getsignal(SIGINT))
+    if wakeup is None or SIGINT not in wakeup.caught:
+        return False
+    wakeup.caught.remove(SIGINT)
+    return True
+
+
+def _catcher(handler: Any) -> "Wakeup | None":
+    """Who catches SIGINT only to raise KeyboardInterrupt at the right moment."""
     wakeup = getattr(handler, "__self__", None)
-    return isinstance(wakeup, Wakeup) and wakeup.interrupts
+    return wakeup if isinstance(wakeup, Wakeup) and wakeup.interrupts else None
 
 
 def handle_signal(signum: int, handler: Any) -> Any:

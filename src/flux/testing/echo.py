@@ -20,6 +20,7 @@ from flux.wire.message import (
     respond,
 )
 
+# What never changes, and what the flag of `attr.get` says so of.
 ATTRIBUTES = {"rank": "3", "size": "16", "hostlist": "fake[0-15]", "version": "0.88.0"}
 
 
@@ -137,7 +138,7 @@ class EchoBroker:
         name = request.body()["name"]
         if name not in self.attributes:
             raise OSError(ENOENT, f"{name}: no such attribute")
-        return {"value": self.attributes[name], "flags": 1}
+        return {"value": self.attributes[name], "flags": int(name in ATTRIBUTES)}
 
     def _attr_set(self, client: Client, request: Request) -> None:
         self.attributes[request.body()["name"]] = request.body()["value"]
