@@ -55,14 +55,14 @@ class Server(Asker):
             self.keep(call)
         elif iscoroutine(outcome):
             self.run(self.__settle_later(call, outcome), call=call)
+        elif not (isgenerator(outcome) or isasyncgen(outcome)):
+            raise TypeError(f"{call.request.topic} answered {type(outcome).__name__}")
         elif not call.request.streaming:
             raise OSError(EPROTO, f"{call.request.topic} needs a streaming request")
         elif isgenerator(outcome):
             _pour(call, outcome)
-        elif isasyncgen(outcome):
-            self.run(_pour_slowly(call, outcome), call=call)
         else:
-            raise TypeError(f"{call.request.topic} answered {type(outcome).__name__}")
+            self.run(_pour_slowly(call, outcome), call=call)
 
     async def __settle_later(self, call: Call, outcome: Coroutine[Any, Any, Any]) -> None:
         self.__settle(call, await outcome)

@@ -102,6 +102,14 @@ class FakeHost:
             raise failure(response)
         return response
 
+    async def refusal(self, topic: str, data: Data = None, **how: Any) -> tuple[int, str]:
+        """Asks, and wants to be refused: errno and text."""
+        try:
+            answer = await self.call(topic, data, **how)
+        except OSError as error:
+            return error.errno or 0, error.strerror or ""
+        raise AssertionError(f"{topic} was not refused but answered {answer}")
+
     async def stream(self, topic: str, data: Data = None, **how: Any) -> AsyncIterator[dict[str, Any]]:
         """Asks for a stream of answers; who stops listening cancels it."""
         stream = Stream(lambda: None)
