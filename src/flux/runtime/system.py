@@ -49,6 +49,16 @@ def rusage(who: str) -> dict[str, Any]:
     return {name: getattr(used, f"ru_{name}") for name in (*_TIMES, *_COUNTS)}
 
 
+def resident() -> int:
+    """Bytes of memory that this process has now; where the system does not say, the most that it has had."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else most * 1024
+
+
 def to_stderr(text: str) -> None:
     """Writes one line to stderr; a closed stderr is nobody's error."""
     with suppress(OSError, ValueError):
