@@ -367,6 +367,20 @@ def test_a_rank_that_lost_events_asks_for_the_root_before_it_answers() -> None:
     play(scenario, weather=Weather(tree=(0.001, 0.01)))
 
 
+def test_a_root_that_a_guest_makes_up_is_nobodys() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await commit(flux, 1, op("a", b"1"))
+        forged = {"namespace": "primary", "rootref": EMPTY, "rootseq": 99, "owner": 0, "names": [], "keys": {}}
+        face = flux[1].client()
+        heard = face.listen("kvs.")
+        face.send(Event(userid=4242, rolemask=USER, topic="kvs.namespace-primary-setroot", data=forged))
+        await heard.get()
+        for rank in range(3):
+            assert await get(flux, rank, "a") == b"1"
+
+    play(scenario)
+
+
 def test_namespaces_are_listed() -> None:
     async def scenario(flux: SimInstance) -> None:
         listed = (await flux[0].rpc("kvs.namespace-list"))["namespaces"]

@@ -105,7 +105,7 @@ class KVS(Service):
     @event("kvs.namespace-primary-setroot")
     def setroot(self, event: Event) -> None:
         """Rank 0 has a new root."""
-        if self.host.rank != 0:
+        if self.host.rank != 0 and event.rolemask & OWNER:
             self.roots.arrive(event.body())
 
     def events_lost(self) -> None:
