@@ -41,7 +41,7 @@ def act(rank: int, what: str) -> int | None:
         case "orphan":
             subprocess.Popen(["sleep", "1000"], start_new_session=True, stdin=subprocess.DEVNULL)
         case "say":
-            print(argument.format(pid=os.getpid(), rank=rank, rundir=os.environ["RUNDIR"]), flush=True)
+            os.write(1, f"{argument}\n".encode())
         case "abort":
             Bootstrap().abort(3, argument)
             signal.pause()
@@ -53,17 +53,17 @@ def act(rank: int, what: str) -> int | None:
         case "lifeline":
             os.read(int(os.environ["PMI_FD"]), 1)
         case "foreground":
-            print(rank, os.getpgrp() == os.getpid(), os.isatty(0), flush=True)
+            os.write(1, f"{rank} {os.getpgrp() == os.getpid()} {os.isatty(0)}\n".encode())
     return None
 
 
 def say(text: str) -> None:
     """Where the launcher's lines go."""
-    print(text, file=sys.stderr, flush=True)
+    os.write(2, f"{text}\n".encode())
 
 
 if __name__ == "__main__":
-    os.environ["RUNDIR"] = rundir = make()
+    rundir = make()
     try:
         code = launch(int(sys.argv[1]), broker, say, verbose=int(sys.argv[2]))
     finally:

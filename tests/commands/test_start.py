@@ -1,0 +1,265 @@
+"""`flux start` and `flux broker`, with real sessions. Whoever is left behind holds our pipe: its end proves that nobody is."""
+
+import os
+import pty
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import flux
+
+FLUX = [sys.executable, "-P", "-c", "import sys; from flux.commands.front import main; sys.exit(main())"]
+WHERE = "import flux; h = flux.Flux(); print(h.attr_get('rank'), h.attr_get('size'))"
+
+
+def start(tmp_path: Path, *words: str, command: str = "start", **env: str) -> tuple[int, str, str]:
+    """Runs a session to its end; checks that nothing of it is left."""
+    done = subprocess.run(
+        [*FLUX, command, *words],
+        env=os.environ | {"TMPDIR": str(tmp_path)} | env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert list(tmp_path.iterdir()) == []
+    return done.returncode, done.stdout, done.stderr
+
+
+@contextmanager
+def session(tmp_path: Path, *words: str, script: str = "echo $FLUX_URI; exec sleep 1000") -> Iterator["subprocess.Popen[str]"]:
+    """A session that runs a script which first says where it is; `uri` is what it said."""
+    with subprocess.Popen(
+        [*FLUX, "start", *words, "sh", "-c", script],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        process.uri = process.stdout.readline().strip()  # type: ignore[attr-defined]
+        yield process
+        process.communicate()
+    assert list(tmp_path.iterdir()) == []
+
+
+def broker_pid(process: "subprocess.Popen[str]", rank: int) -> int:
+    """The process of one broker of a session."""
+    uri: str = process.uri  # type: ignore[attr-defined]
+    with flux.Flux(uri.rpartition("-")[0] + f"-{rank}") as handle:
+        return int(handle.attr_get("broker.pid"))
+
+
+# -- sessions -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("words", "size"), [([], 1), (["--size=1"], 1), (["-s", "3"], 3), (["--test-size", "8"], 8)])
+def test_a_session_has_the_size_that_was_asked_for(tmp_path: Path, words: list[str], size: int) -> None:
+    assert start(tmp_path, *words, sys.executable, "-c", WHERE) == (0, f"0 {size}\n", "")
+
+
+@pytest.mark.parametrize("words", [[], ["-s1"], ["-s3"]])
+def test_the_exit_code_is_that_of_the_command(tmp_path: Path, words: list[str]) -> None:
+    assert start(tmp_path, *words, "exit 7")[0] == 7
+    assert start(tmp_path, *words, "kill -9 $$")[0] == 137
+    code, _, err = start(tmp_path, *words, "nosuchcmd", "x")
+    assert (code, err) == (127, "flux-broker: nosuchcmd: No such file or directory\n")
+
+
+def test_flux_broker_is_a_session_of_one(tmp_path: Path) -> None:
+    assert start(tmp_path, sys.executable, "-c", WHERE, command="broker") == (0, "0 1\n", "")
+
+
+def test_attributes_are_set_by_options(tmp_path: Path) -> None:
+    program = "import flux; print(flux.Flux().attr_get('my.attr'))"
+    assert start(tmp_path, "-s2", "-S", "my.attr=x=1", sys.executable, "-c", program) == (0, "x=1\n", "")
+    assert start(tmp_path, "-s2", "-o", "-Smy.attr=2", sys.executable, "-c", program) == (0, "2\n", "")
+
+
+def test_brokers_are_named_by_their_rank(tmp_path: Path) -> None:
+    with session(tmp_path, "-s2") as running:
+        assert Path(f"/proc/{broker_pid(running, 1)}/comm").read_text() == "flux-broker-1\n"
+        running.terminate()
+
+
+def test_a_command_that_leaves_something_behind_does_not(tmp_path: Path) -> None:
+    assert start(tmp_path, "-s2", "setsid sleep 1000 & echo done")[:2] == (0, "done\n")
+    assert start(tmp_path, "setsid sleep 1000 & echo done")[:2] == (0, "done\n")
+
+
+def test_a_session_in_a_job_of_a_session(tmp_path: Path) -> None:
+    words = ["-s2", *FLUX, "run", "-n2", *FLUX, "start", sys.executable, "-c", WHERE]
+    assert start(tmp_path, *words) == (0, "0 2\n", "")
+
+
+# -- bad input ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["-s0"], "argument -s/--size/--test-size: '0' is not a number of brokers (1 or more)"),
+        (["--size=many"], "argument -s/--size/--test-size: 'many' is not a number of brokers (1 or more)"),
+        (["-s-1"], "argument -s/--size/--test-size: '-1' is not a number of brokers (1 or more)"),
+        (["--sice=2"], "unrecognized arguments: --sice=2"),
+        (["-Snothing"], "argument -S/--setattr: 'nothing' is not ATTR=VAL"),
+        (["-o", "--wild"], "unrecognized arguments: --wild"),
+    ],
+)
+def test_bad_options_are_one_clear_line(tmp_path: Path, words: list[str], why: str) -> None:
+    assert start(tmp_path, *words, "true") == (2, "", f"flux-start: {why} (see `flux start --help`)\n")
+
+
+def test_a_tmpdir_that_is_not_there_is_named(tmp_path: Path) -> None:
+    code, _, err = start(tmp_path, "-s2", "true", TMPDIR="/nowhere")
+    assert code == 1
+    assert err.startswith("flux-start: /nowhere/flux-")
+    assert err.endswith(": No such file or directory\n")
+
+
+def test_a_tmpdir_that_is_too_long_for_sockets_does_not_matter(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 90)
+    long.mkdir()
+    for words in (["-s2"], []):
+        done = subprocess.run([*FLUX, "start", *words, "true"], env=os.environ | {"TMPDIR": str(long)}, capture_output=True)
+        assert (done.returncode, done.stderr) == (0, b"")
+    long.rmdir()
+
+
+def test_a_directory_that_is_gone_is_named(tmp_path: Path) -> None:
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    done = subprocess.run(["sh", "-c", script, "sh", *FLUX, "start", "true"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "flux-start: the current directory is gone\n")
+
+
+@pytest.mark.parametrize("words", [["-s3"], []])
+def test_a_broker_that_cannot_start_is_named(tmp_path: Path, words: list[str]) -> None:
+    code, out, err = start(tmp_path, *words, "-S", "tbon.topo=wheel:3", "echo up")
+    assert (code, out) == (1, "")
+    assert "flux-broker: rank " in err
+    assert "wheel:3" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("reply", [b"HTTP/1.1 400 Bad Request\r\n", b"cmd=maxes rc=0\n", b""])
+def test_a_pmi_server_that_talks_nonsense_is_one_clear_line(reply: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    ours.sendall(reply)
+    ours.shutdown(socket.SHUT_WR)
+    with ours, theirs:
+        env = os.environ | {"PMI_FD": str(theirs.fileno()), "PMI_RANK": "0", "PMI_SIZE": "2"}
+        words = [*FLUX, "broker", "true"]
+        done = subprocess.run(words, env=env, pass_fds=[theirs.fileno()], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("flux-broker: PMI server")
+    assert done.stderr.count("\n") == 1
+
+
+# -- signals and sudden death ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["-s3"], []])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_session_in_order(tmp_path: Path, words: list[str], signum: signal.Signals) -> None:
+    with session(tmp_path, *words) as running:
+        running.send_signal(signum)
+    assert running.returncode == 128 + signum
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_a_broker_that_is_killed_leaves_nothing_behind(tmp_path: Path, rank: int) -> None:
+    with session(tmp_path, "-s3", script="echo $FLUX_URI; setsid sleep 1000 & exec sleep 1000") as running:
+        pid = broker_pid(running, rank)
+        os.kill(pid, signal.SIGKILL)
+        assert running.stderr is not None
+        assert f"flux-start: {rank} (pid {pid}) Killed\n" in iter(running.stderr.readline, "")
+        if rank:  # the others go on
+            running.terminate()
+    assert running.returncode == (143 if rank else 137)
+
+
+def test_a_launcher_that_is_killed_takes_the_session_along(tmp_path: Path) -> None:
+    with session(tmp_path, "-s3") as running:
+        running.kill()
+
+
+def test_control_c_reaches_the_command_and_not_the_session(tmp_path: Path) -> None:
+    script = "trap 'echo caught' INT; echo up; read line; echo end $line; exit 3"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TMPDIR"] = str(tmp_path)
+        os.execvp(FLUX[0], [*FLUX, "start", "-s2", "bash", "-c", script])
+    said = read_until(terminal, b"up\r\n")
+    os.write(terminal, b"\x03")
+    said += read_until(terminal, b"caught\r\n")
+    os.write(terminal, b"line\n")
+    said += read_until(terminal, b"end line\r\n")
+    status = ended(pid, terminal)
+    assert os.waitstatus_to_exitcode(status) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interactive_shell_survives_control_c(tmp_path: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ |= {"TMPDIR": str(tmp_path), "SHELL": "/bin/bash", "HOME": str(tmp_path)}
+        os.execvp(FLUX[0], [*FLUX, "start", "-s2"])
+    os.write(terminal, b"echo u''p; sleep 1000\n")
+    read_until(terminal, b"up\r\n")
+    os.write(terminal, b"\x03")
+    read_until(terminal, b"^C")
+    os.write(terminal, b"echo $((40+2)); exit 5\n")
+    read_until(terminal, b"42\r\n")
+    status = ended(pid, terminal)
+    assert os.waitstatus_to_exitcode(status) == 5
+
+
+def ended(pid: int, terminal: int) -> int:
+    """The wait status of what runs on a terminal; what it still says is read, so that it can."""
+    try:
+        while os.read(terminal, 1024):
+            pass
+    except OSError:
+        pass
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    return status
+
+
+def read_until(descriptor: int, end: bytes) -> bytes:
+    """Reads a terminal up to some text."""
+    data = b""
+    while end not in data:
+        try:
+            data += os.read(descriptor, 1024)
+        except OSError:
+            raise AssertionError(f"the terminal closed after {data!r}") from None
+    return data
+
+
+# -- other launchers ------------------------------------------------------------------------------------------------
+
+HYDRAS = [str(path) for path in (Path(sys.executable).parent / "mpiexec", Path("/usr/bin/mpiexec.hydra")) if path.exists()]
+
+
+@pytest.mark.skipif(not HYDRAS, reason="no mpiexec here")
+@pytest.mark.parametrize("mode", [[], ["-pmi-port"]])
+@pytest.mark.parametrize("mpiexec", HYDRAS)
+def test_mpiexec_starts_one_session(tmp_path: Path, mpiexec: str, mode: list[str]) -> None:
+    words = [mpiexec, *mode, "-n", "4", *FLUX, "start", sys.executable, "-c", WHERE]
+    done = subprocess.run(words, env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0 4\n", "")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("flux-")]
+
+
+def test_the_command_of_this_session_is_first_in_path(tmp_path: Path) -> None:
+    if shutil.which("flux", path=str(Path(sys.executable).parent)) is None:
+        pytest.skip("flux is not installed beside this Python")
+    assert start(tmp_path, "-s2", "command -v flux")[1] == f"{Path(sys.executable).parent}/flux\n"
