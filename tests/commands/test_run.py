@@ -43,7 +43,8 @@ class Run:
         )
         self.code = done.returncode
         self.out = done.stdout
-        self.err = done.stderr.decode()
+        self.raw_err = done.stderr
+        self.err = done.stderr.decode(errors="replace")
 
     @property
     def lines(self) -> list[str]:
@@ -82,7 +83,9 @@ def test_tasks_are_spread_in_blocks(uri: str, words: list[str], places: list[str
 
 
 def test_a_task_knows_its_job(uri: str) -> None:
-    done = Run(uri, "-n4", "-N2", "sh", "-c", "echo $FLUX_JOB_SIZE $FLUX_JOB_NNODES $FLUX_TASK_LOCAL_ID $PMI_RANK $PMI_SIZE")
+    done = Run(
+        uri, "-n4", "-N2", "sh", "-c", "echo $FLUX_JOB_SIZE $FLUX_JOB_NNODES $FLUX_TASK_LOCAL_ID $PMI_RANK $PMI_SIZE"
+    )
     assert done.lines == ["4 2 0 0 4", "4 2 0 2 4", "4 2 1 1 4", "4 2 1 3 4"]
     job_id, again = Run(uri, "-n2", "sh", "-c", "echo $FLUX_JOB_ID").lines
     assert job_id == again
@@ -90,7 +93,9 @@ def test_a_task_knows_its_job(uri: str) -> None:
 
 
 def test_each_node_has_a_directory_for_the_job_which_goes_with_it(uri: str) -> None:
-    done = Run(uri, "-N2", "sh", "-c", "mkdir $FLUX_JOB_TMPDIR/a && touch $FLUX_JOB_TMPDIR/a/b && echo $FLUX_JOB_TMPDIR")
+    done = Run(
+        uri, "-N2", "sh", "-c", "mkdir $FLUX_JOB_TMPDIR/a && touch $FLUX_JOB_TMPDIR/a/b && echo $FLUX_JOB_TMPDIR"
+    )
     assert (done.code, len(set(done.lines))) == (0, 2)
 
 
@@ -107,7 +112,9 @@ def test_tasks_run_in_this_directory_or_another(uri: str, tmp_path: Path) -> Non
 def test_the_environment_goes_along_by_rules(uri: str, tmp_path: Path) -> None:
     script = "echo $A $B ${C-none}"
     assert Run(uri, "sh", "-c", script, A="ä", B="b", C="c").out.decode() == "ä b c\n"
-    assert Run(uri, "--env-remove=[CD]", "--env=B=${A}x$$", "sh", "-c", script, A="a", B="b", C="c").out == b"a ax$ none\n"
+    assert (
+        Run(uri, "--env-remove=[CD]", "--env=B=${A}x$$", "sh", "-c", script, A="a", B="b", C="c").out == b"a ax$ none\n"
+    )
     (tmp_path / "rules").write_text("-*\nPATH\n\nA=1\n")
     assert Run(uri, f"--env-file={tmp_path}/rules", "--env=B", "sh", "-c", script, A="a", B="b").out == b"1 b none\n"
 
@@ -119,7 +126,11 @@ def test_the_environment_goes_along_by_rules(uri: str, tmp_path: Path) -> None:
     ("script", "code", "said"),
     [
         ("exit 0", 0, ""),
-        ("exit $FLUX_TASK_RANK", 2, "flux-run: task 1: exited with exit code 1\nflux-run: task 2: exited with exit code 2\n"),
+        (
+            "exit $FLUX_TASK_RANK",
+            2,
+            "flux-run: task 1: exited with exit code 1\nflux-run: task 2: exited with exit code 2\n",
+        ),
         ("exit 7", 7, "flux-run: tasks 0-2: exited with exit code 7\n"),
         ("kill -9 $$", 137, "flux-run: tasks 0-2: Killed\n"),
     ],
@@ -179,7 +190,7 @@ def test_output_comes_as_it_was_written(uri: str, tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(data)
     assert Run(uri, "cat", str(tmp_path / "data")).out == data
     done = Run(uri, "sh", "-c", "cat data >&2", cwd=tmp_path)
-    assert done.out == b""
+    assert (done.out, done.raw_err) == (b"", data)
 
 
 def test_many_lines_come_complete_and_in_order(uri: str) -> None:
@@ -187,12 +198,16 @@ def test_many_lines_come_complete_and_in_order(uri: str) -> None:
 
 
 def test_lines_of_several_tasks_do_not_mix(uri: str) -> None:
-    lines = Run(uri, "-n4", "sh", "-c", "for i in $(seq 500); do printf $FLUX_TASK_RANK; echo $FLUX_TASK_RANK; done").lines
+    lines = Run(
+        uri, "-n4", "sh", "-c", "for i in $(seq 500); do printf $FLUX_TASK_RANK; echo $FLUX_TASK_RANK; done"
+    ).lines
     assert lines == sorted(f"{rank}{rank}" for rank in range(4) for _ in range(500))
 
 
 def test_labels_name_the_task_of_each_line(uri: str) -> None:
-    assert Run(uri, "-l", "-n2", "printf", r"a\n\nb\n").lines == sorted(f"{n}: {text}" for n in (0, 1) for text in ("a", "", "b"))
+    assert Run(uri, "-l", "-n2", "printf", r"a\n\nb\n").lines == sorted(
+        f"{n}: {text}" for n in (0, 1) for text in ("a", "", "b")
+    )
     assert Run(uri, "-l", "printf", "no end").out == b"0: no end"
 
 
@@ -229,7 +244,9 @@ def test_input_may_come_from_a_file_or_from_nowhere(uri: str, tmp_path: Path) ->
     (tmp_path / "in").write_text("hello\n")
     assert Run(uri, "--input=in", "cat", cwd=tmp_path).out == b"hello\n"
     closed = subprocess.run(
-        ["sh", "-c", 'exec "$@" <&-', "sh", *FLUX, "run", "cat"], env=os.environ | {"FLUX_URI": uri}, capture_output=True
+        ["sh", "-c", 'exec "$@" <&-', "sh", *FLUX, "run", "cat"],
+        env=os.environ | {"FLUX_URI": uri},
+        capture_output=True,
     )
     assert (closed.returncode, closed.stdout, closed.stderr) == (0, b"", b"")
 
@@ -251,7 +268,9 @@ def test_verbose_says_which_job_it_is_and_where(uri: str) -> None:
 # -- signals --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGINT]
+)
 def test_signals_are_passed_on_to_all_tasks(uri: str, signum: signal.Signals) -> None:
     with begun(uri, "-n2", "sh", "-c", "echo up; exec sleep 1000") as run:
         assert run.stdout is not None

@@ -1,4 +1,4 @@
-"""`flux start` and `flux broker`, with real sessions. Whoever is left behind holds our pipe: its end proves that nobody is."""
+"""`flux start` and `flux broker`, with real sessions. Who is left behind holds our pipe: its end proves that nobody is."""
 
 import os
 import pty
@@ -33,7 +33,9 @@ def start(tmp_path: Path, *words: str, command: str = "start", **env: str) -> tu
 
 
 @contextmanager
-def session(tmp_path: Path, *words: str, script: str = "echo $FLUX_URI; exec sleep 1000") -> Iterator["subprocess.Popen[str]"]:
+def session(
+    tmp_path: Path, *words: str, script: str = "echo $FLUX_URI; exec sleep 1000"
+) -> Iterator["subprocess.Popen[str]"]:
     """A session that runs a script which first says where it is; `uri` is what it said."""
     with subprocess.Popen(
         [*FLUX, "start", *words, "sh", "-c", script],
@@ -128,14 +130,18 @@ def test_a_tmpdir_that_is_too_long_for_sockets_does_not_matter(tmp_path: Path) -
     long = tmp_path / ("x" * 90)
     long.mkdir()
     for words in (["-s2"], []):
-        done = subprocess.run([*FLUX, "start", *words, "true"], env=os.environ | {"TMPDIR": str(long)}, capture_output=True)
+        done = subprocess.run(
+            [*FLUX, "start", *words, "true"], env=os.environ | {"TMPDIR": str(long)}, capture_output=True
+        )
         assert (done.returncode, done.stderr) == (0, b"")
     long.rmdir()
 
 
 def test_a_directory_that_is_gone_is_named(tmp_path: Path) -> None:
     script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
-    done = subprocess.run(["sh", "-c", script, "sh", *FLUX, "start", "true"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *FLUX, "start", "true"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert (done.returncode, done.stderr) == (1, "flux-start: the current directory is gone\n")
 
 
@@ -246,7 +252,9 @@ def read_until(descriptor: int, end: bytes) -> bytes:
 
 # -- other launchers ------------------------------------------------------------------------------------------------
 
-HYDRAS = [str(path) for path in (Path(sys.executable).parent / "mpiexec", Path("/usr/bin/mpiexec.hydra")) if path.exists()]
+HYDRAS = [
+    str(path) for path in (Path(sys.executable).parent / "mpiexec", Path("/usr/bin/mpiexec.hydra")) if path.exists()
+]
 
 
 @pytest.mark.skipif(not HYDRAS, reason="no mpiexec here")

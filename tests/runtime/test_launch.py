@@ -1,4 +1,4 @@
-"""The launcher, with real processes. Whoever is left behind holds our pipe: reading to its end proves that nobody is."""
+"""The launcher, with real processes. Who is left behind holds our pipe: its end proves that nobody is."""
 
 import os
 import re

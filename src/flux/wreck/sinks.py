@@ -27,6 +27,7 @@ class Sinks:
         self._templates, self._tags, self._warn, self._label, self._ours = templates, tags, warn, label, ours
         self._files: dict[str, int] = {}
         self._targets: dict[tuple[int, str], int] = {}
+        self._warned: set[tuple[str, str]] = set()
         self._begun: set[tuple[int, str]] = set()
         """Streams whose last line has no end yet, so that it has its label already."""
 
@@ -66,10 +67,15 @@ class Sinks:
         return self._targets[key]
 
     def _open(self, template: str, task: int) -> int:
-        path = render(template, self._tags(task), lambda tag: self._warn(f"{template}: unknown tag {{{{{tag}}}}}"))
+        path = render(template, self._tags(task), lambda tag: self._unknown(template, tag))
         if path not in self._files:
             try:
                 self._files[path] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
             except OSError as error:
                 raise OSError(error.errno, f"{path}: {error.strerror}") from None
         return self._files[path]
+
+    def _unknown(self, template: str, tag: str) -> None:
+        if (template, tag) not in self._warned:
+            self._warned.add((template, tag))
+            self._warn(f"{template}: unknown tag {{{{{tag}}}}}")
