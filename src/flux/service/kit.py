@@ -12,7 +12,7 @@ from flux.service.ports import Host, Timer
 from flux.service.reduce import OWN
 from flux.service.reductions import Reductions
 from flux.service.topics import Topic, check_names, marks, request
-from flux.wire.message import Event, Message, Request, Response
+from flux.wire.message import OWNER, Event, Message, Request, Response
 
 __all__ = ["LOG_DEBUG", "LOG_ERR", "LOG_INFO", "LOG_NOTICE", "LOG_WARNING", "Service"]
 
@@ -84,12 +84,12 @@ class Service(Defaults):
     # -- what reaches it --------------------------------------------------------------------------------------------
 
     def deliver(self, msg: Message) -> None:
-        """Takes a message from the broker."""
+        """Takes a message from the broker. A guest's event is for clients: a service that heeded it would obey it."""
         if isinstance(msg, Request):
             self.serve(msg)
         elif isinstance(msg, Response):
             self.guarded(self.answered, msg)
-        elif isinstance(msg, Event):
+        elif isinstance(msg, Event) and msg.rolemask & OWNER:
             self.received[EVENT] += 1
             for prefix, method in self.prefixes.items():
                 if msg.topic.startswith(prefix):

@@ -2,7 +2,7 @@
 
 from errno import EPERM
 
-from flux.wire.message import LOCAL, OWNER, UNKNOWN, USER, Message
+from flux.wire.message import LOCAL, OWNER, UNKNOWN, USER, Message, Request
 
 
 def roles(uid: int, owner: int, *, allow_guest: bool, allow_root: bool) -> int:
@@ -15,9 +15,13 @@ def roles(uid: int, owner: int, *, allow_guest: bool, allow_root: bool) -> int:
 
 
 def stamp(msg: Message, userid: int, rolemask: int) -> None:
-    """Fills in who sends. The owner may speak for others, so only what is unset; a guest speaks for itself alone."""
+    """Fills in who sends. The owner may speak for others, so only what is unset; a guest speaks for itself alone.
+
+    A guest's request has no route: by one, it could pass for another sender."""
     if not rolemask & OWNER:
         msg.userid, msg.rolemask = userid, rolemask
+        if isinstance(msg, Request):
+            msg.route = ()
         return
     if msg.userid == UNKNOWN:
         msg.userid = userid

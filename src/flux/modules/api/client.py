@@ -1,6 +1,6 @@
 """One client as the broker knows it: who it is, what it subscribed to, whom it has talked to. Pure."""
 
-from flux.wire.message import NORESPONSE, OWNER, PRIVATE, UPSTREAM, Event, Request
+from flux.wire.message import NORESPONSE, OWNER, PRIVATE, UPSTREAM, Event, Request, Response, Route
 
 Contact = tuple[str, int, int]
 
@@ -14,6 +14,7 @@ class Client:
         """The service names that it serves."""
         self._subscriptions: dict[str, int] = {}
         self._contacts: set[Contact] = set()
+        self._owes: set[tuple[Route, int]] = set()
 
     def subscribe(self, prefix: str) -> None:
         """Counts one more subscription to topics that begin with `prefix`."""
@@ -39,6 +40,20 @@ class Client:
             return False
         topic = event.topic
         return any(topic.startswith(prefix) for prefix in self._subscriptions)
+
+    def asked(self, msg: Request) -> None:
+        """A request goes to this client, for a service of its own. What a guest owes is noted."""
+        if not self.rolemask & OWNER and msg.wants_answer:
+            self._owes.add((msg.route, msg.matchtag))
+
+    def may_answer(self, msg: Response) -> bool:
+        """Whether a response of this client answers something: a guest's must, or it could speak for any service."""
+        if self.rolemask & OWNER:
+            return True
+        owed = (msg.route, msg.matchtag) in self._owes
+        if msg.final:
+            self._owes.discard((msg.route, msg.matchtag))
+        return owed
 
     def contacted(self, msg: Request) -> None:
         """Notes which service, and where, may keep something for this client."""

@@ -8,7 +8,7 @@ from flux.modules.api.client import Client
 from flux.service import Call, Service, request
 from flux.service.kit import LOG_DEBUG
 from flux.wire.framing import pack
-from flux.wire.message import Control, Event, Message, Request, refuse, respond
+from flux.wire.message import Control, Event, Message, Request, Response, refuse, respond
 
 ACCEPTED = b"\0"
 WAITING_LIMIT = 64 << 20
@@ -66,6 +66,8 @@ class Api(Service):
         link.on_pause = self._paused
 
         def deliver(msg: Message) -> None:
+            if isinstance(msg, Request):
+                client.asked(msg)
             link.send(msg)
             self._limit(link)
 
@@ -114,6 +116,8 @@ class Api(Service):
                 self._serve_client(link, client, msg)
                 return
             client.contacted(msg)
+        elif isinstance(msg, Response) and not client.may_answer(msg):
+            return
         elif isinstance(msg, Event):
             msg.sequence = 0
         self.host.send(msg, client.hop)
