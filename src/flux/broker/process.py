@@ -71,6 +71,7 @@ class Process:
             session = self._assemble(attributes, tree, wiring, connect)
             self._watch_signals(session)
             self._watch_lifeline(session)
+            self._spawner.on_lost = lambda: session.abandon("the keeper of this broker's processes died")
             gc.collect()
             gc.freeze()
             session.begin()
@@ -196,8 +197,7 @@ class Process:
         def gone() -> None:
             self._loop.remove_reader(fd)
             self._own_rundir = self._own_rundir or (session.attribute("rundir") if self._pmi.rank == 0 else "")
-            session.fail("flux start is gone")
-            session.post("panic")
+            session.abandon("flux start is gone")
 
         self._loop.add_reader(fd, gone)
 

@@ -76,6 +76,12 @@ class Session:
         self.failure = self.failure or reason
         self.exit_code = self.exit_code or code
 
+    def abandon(self, reason: str) -> None:
+        """This broker cannot go on: it leaves in order, and says why."""
+        self._host.log(LOG_ERR, "broker", reason)
+        self.fail(reason)
+        self.post("panic")
+
     def signal(self, signum: int) -> None:
         """A signal came: rank 0 passes it to the initial program; SIGTERM elsewhere makes this broker leave."""
         if self._life.state == State.RUN and self._program is not None:
