@@ -13,14 +13,25 @@ from flux.broker.host import BrokerHost, Clock
 from flux.broker.life import Life
 from flux.broker.modules import ModuleTable
 from flux.broker.session import Session
+from flux.modules.api.access import stamp
+from flux.modules.api.client import Client
 from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
 from flux.overlay.topology import topology
 from flux.runtime.wiring import Ears
-from flux.service import Service, Stream
+from flux.service import Stream
+from flux.service.asker import Asker
 from flux.testing.network import CALM, Network, Weather
+from flux.testing.traces import traces
 from flux.testing.virtual import VirtualLoop
+from flux.wire.message import LOCAL, OWNER, Event, Message, Request, Response
 
+OWNER_ID = 1000
+"""The user id of a session's owner."""
+SETTLING = 5.0
+"""Virtual seconds in which all that is on its way arrives."""
+MOST_ROUNDS = 100
+"""How often that is waited for, when the last event gets lost again and again."""
 EPOCH = 1_700_000_000.0
 """What the wall clock shows when a simulation begins."""
 
@@ -44,23 +55,38 @@ class Outcome:
         """Nobody sends signals here."""
 
 
-class Face(Service):
-    """A client of one simulated broker: asks in its own name, hears events, and is gone when it leaves."""
+class Face(Asker):
+    """A client of one simulated broker: asks in its own name, hears events, serves, and is gone when it leaves."""
 
     name = "client"
 
+    def __init__(self, broker: "SimBroker", client: Client) -> None:
+        super().__init__(broker.host)
+        self.id, self.client = client.hop, client
+        self.heard: asyncio.Queue[Any] = asyncio.Queue()
+        """The events that it subscribed to."""
+        self.asked: asyncio.Queue[Any] = asyncio.Queue()
+        """The requests for services of its own."""
+
     def listen(self, prefix: str) -> "asyncio.Queue[Any]":
         """Subscribes; events come out of the queue."""
-        self.heard: asyncio.Queue[Any] = asyncio.Queue()
+        self.client.subscribe(prefix)
         self.subscribe(prefix)
         return self.heard
 
-    def deliver(self, msg: Any) -> None:
-        """Events go to the queue."""
-        if hasattr(msg, "sequence"):
-            self.heard.put_nowait(msg)
+    def send(self, msg: Message) -> None:
+        """Hands a message to the broker, as the connector does with a client's."""
+        stamp(msg, self.client.userid, self.client.rolemask)
+        if isinstance(msg, Request):
+            self.client.contacted(msg)
+        super().send(msg)
+
+    def deliver(self, msg: Message) -> None:
+        """Takes what the broker has for it."""
+        if isinstance(msg, Response):
+            self.answered(msg)
         else:
-            super().deliver(msg)
+            (self.heard if isinstance(msg, Event) else self.asked).put_nowait(msg)
 
 
 class SimBroker:
@@ -100,19 +126,22 @@ class SimBroker:
         self.links.connect(uuid)
         self.broker.act(self.node.attach(uuid.encode()))
 
-    def client(self) -> Face:
-        """A new client of this broker."""
+    def client(self, userid: int = OWNER_ID, rolemask: int = OWNER | LOCAL) -> Face:
+        """A new client of this broker; the session's owner unless told otherwise."""
         self._faces += 1
-        face = Face(self.host)
-        face.id = f"{self.uuid}-client{self._faces}".encode()
-        self.broker.host_service(face)
+        client = Client(f"{self.uuid}-client{self._faces}".encode(), userid, rolemask)
+        face = Face(self, client)
+        self.broker.attach(face.id, face.deliver)
         return face
 
-    def leave(self, face: Face, *services: str) -> None:
-        """A client hangs up."""
-        for service in services:
-            face.notify(f"{service}.disconnect")
-        self.broker.drop_service(face)
+    def leave(self, face: Face) -> None:
+        """A client hangs up, in the middle of whatever it was doing."""
+        for prefix in face.client.subscriptions:
+            self.host.unsubscribe(prefix, face.id)
+        for farewell in face.client.farewells():
+            self.host.send(farewell, face.id)
+        self.broker.detach(face.id)
+        self.instance.gone.add(face.id)
 
     async def rpc(self, topic: str, payload: dict[str, Any] | None = None, **where: Any) -> dict[str, Any]:
         """Asks as a client of its own."""
@@ -120,7 +149,7 @@ class SimBroker:
         try:
             return await face.rpc(topic, payload, **where)
         finally:
-            self.broker.drop_service(face)
+            self.leave(face)
 
     async def stream(self, topic: str, payload: dict[str, Any] | None = None) -> AsyncIterator[dict[str, Any]]:
         """Asks for a stream as a client of its own."""
@@ -130,7 +159,7 @@ class SimBroker:
             async for answer in stream:
                 yield answer
         finally:
-            self.broker.drop_service(face)
+            self.leave(face)
 
     def _ports(self) -> dict[str, Any]:
         return {
@@ -172,6 +201,8 @@ class SimInstance:
         self.noise: list[str] = []
         self.brokers: list[SimBroker] = []
         self.dead: set[int] = set()
+        self.gone: set[bytes] = set()
+        """The clients that have left."""
         for rank in range(size):
             self.brokers.append(SimBroker(self, rank, modules if modules is not None else SIMULATED))
 
@@ -198,11 +229,27 @@ class SimInstance:
 
     async def down(self) -> None:
         """Ends the session in order and checks what must hold at the end of every simulation."""
+        await self.settle()
+        self.check_traces()
         if self[0].program is not None:
             self[0].program.stop()
-        alive = [broker for broker in self.brokers if broker.rank not in self.dead]
-        codes = await asyncio.gather(*(broker.session.ended for broker in alive))
-        self.check(alive, codes)
+        codes = await asyncio.gather(*(broker.session.ended for broker in self.alive))
+        self.check(codes)
+
+    @property
+    def alive(self) -> list[SimBroker]:
+        """The brokers that were not killed."""
+        return [broker for broker in self.brokers if broker.rank not in self.dead]
+
+    async def settle(self) -> None:
+        """Lets arrive what is on its way, and everybody hear the last event."""
+        for _ in range(MOST_ROUNDS):
+            await asyncio.sleep(SETTLING)
+            if not any(self._behind(broker.node) for broker in self.alive):
+                break
+
+    def _behind(self, node: Node) -> bool:
+        return node.joined and node.events.last < self[0].node.events.last
 
     def kill(self, rank: int) -> None:
         """A broker dies without a word."""
@@ -211,15 +258,36 @@ class SimInstance:
         broker.broker.links = None
         self.network.kill(broker.uuid)
 
-    def check(self, alive: list[SimBroker], codes: list[int]) -> None:
-        """The invariants: nobody failed, nobody is owed an answer, nothing odd was heard."""
+    def check_traces(self) -> None:
+        """An invariant while a session runs: of a client that has left, however, nothing is left anywhere."""
+        for broker in self.alive:
+            inside = broker.broker
+            tables = (inside.node.router.pending, inside.subscriptions, *inside.services.values())
+            left = traces(tables, self.gone, BEYOND)
+            assert not left, f"rank {broker.rank} still knows clients that left: {left}"
+
+    def check(self, codes: list[int]) -> None:
+        """The invariants of the end: nobody failed, nobody is owed an answer, nothing odd was heard."""
         if not self.dead:
             assert not any(codes), f"exit codes {codes}"
             assert not self.noise, self.noise
-        for broker in alive:
-            left = [service.name for service in broker.broker.services.values() if not isinstance(service, Face)]
+        for broker in self.alive:
+            left = [service.name for service in broker.broker.services.values()]
             assert not left, f"rank {broker.rank} still has {left}"
 
+
+BEYOND = (
+    Broker,
+    BrokerHost,
+    AttributeTable,
+    Life,
+    ModuleTable,
+    SimBroker,
+    SimInstance,
+    asyncio.AbstractEventLoop,
+    Face,
+)
+"""What services refer to but is not theirs."""
 
 SIMULATED = ("heartbeat", "content", "content-memory", "kvs", "barrier")
 """The modules of run level 1 in a simulation: those that need no processes."""

@@ -1,4 +1,4 @@
-"""Whole sessions in one process on virtual time: `simulate` for tests; as a program, how fast and how large they are."""
+"""Whole sessions in one process on virtual time: `simulate` for tests; as a program, what a large one costs."""
 
 import asyncio
 import sys

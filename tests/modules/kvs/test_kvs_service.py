@@ -300,7 +300,7 @@ def test_waiting_for_a_version_ends_when_it_is_there_or_the_waiter_is_not() -> N
         kvs = next(service for service in flux[2].broker.services.values() if isinstance(service, KVS))
         root = kvs.roots.find("primary")
         assert root is not None and root.waiters == 2
-        flux[2].leave(faces[1], "kvs")
+        flux[2].leave(faces[1])
         await commit(flux, 1, op("a", b"2"))
         assert (await waits[0])["rootseq"] == 2
         assert root.waiters == 0
@@ -365,6 +365,15 @@ def test_a_rank_that_lost_events_asks_for_the_root_before_it_answers() -> None:
         assert await get(flux, 2, "a") == b"2"
 
     play(scenario, weather=Weather(tree=(0.001, 0.01)))
+
+
+def test_a_mistake_of_ours_costs_one_commit_and_not_the_store() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        broken = {"key": "a", "flags": 0, "dirent": treeobj.symlink("\ud800")}
+        assert (await refusal(commit(flux, 0, broken))).errno == errno.EIO
+        assert (await commit(flux, 0, op("a", b"1")))["rootseq"] == 1
+
+    play(scenario, size=1)
 
 
 def test_a_root_that_a_guest_makes_up_is_nobodys() -> None:
