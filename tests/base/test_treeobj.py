@@ -73,6 +73,7 @@ def test_a_link_gives_its_namespace_and_target() -> None:
         '{"ver":1,"type":["val"],"data":""}',
         '{"ver":1,"type":"symlink","data":{}}',
         '{"ver":1,"type":"symlink","data":{"target":"a","namespace":1}}',
+        '{"ver":1,"type":"symlink","data":{"target":"a","more":[]}}',
         '{"ver":1,"type":"dir","data":{"a":' * 300 + "1" + "}}" * 300,
     ],
 )

@@ -17,6 +17,7 @@ MAX_DEPTH = 100
 _sorted = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
 _KEYS = {"ver", "type", "data"}
+_LINK = {"target", "namespace"}
 
 
 def val(value: bytes) -> Treeobj:
@@ -73,7 +74,7 @@ def validate(obj: Any, depth: int = 0) -> Treeobj:
             for entry in data.values() if good else ():
                 validate(entry, depth + 1)
         case "symlink":
-            good = isinstance(data, dict) and isinstance(data.get("target"), str)
+            good = isinstance(data, dict) and isinstance(data.get("target"), str) and data.keys() <= _LINK
             good = good and isinstance(data.get("namespace", ""), str)
         case _:
             raise Invalid(f"no such tree object type: {obj['type']!r:.40}")

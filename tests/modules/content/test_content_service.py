@@ -184,6 +184,14 @@ class Liar(Service):
     def wrong(self, call: Call, *, payload: bytes) -> bytes:
         return b"something else"
 
+    @request()
+    def checkpoint_put(self, call: Call, *, value: dict[str, Any]) -> None:
+        self.stored.append(b"root %d" % value["sequence"])
+
+    @request()
+    def checkpoint_get(self, call: Call) -> None:
+        raise OSError(errno.EIO, "disk is broken")
+
     @request(raw=True)
     def store(self, call: Call, *, payload: bytes) -> bytes:
         if self.full:
@@ -212,9 +220,9 @@ def test_a_commit_is_stored_blob_by_blob_where_the_backing_store_knows_no_commit
     async def scenario(flux: SimInstance) -> None:
         liar = await lie(flux)
         blob = treeobj.encode(treeobj.directory())
-        payload = {"blobs": {"sha1-" + sha1(blob).hexdigest(): blob}, "root": {}}
+        payload = {"blobs": {"sha1-" + sha1(blob).hexdigest(): blob}, "root": {"sequence": 7}}
         await flux[0].rpc("content.commit", payload)
-        assert liar.stored == [blob]
+        assert liar.stored == [blob, b"root 7"]
         assert (await refusal(flux[1].rpc("content.commit", payload, nodeid=1))).errno == errno.EINVAL
         liar.full = True
         assert (await refusal(flux[0].rpc("content.commit", payload))).errno == errno.ENOSPC
@@ -236,6 +244,16 @@ def test_a_flush_that_fails_says_why_and_loses_nothing() -> None:
         await flux[0].modules.remove("content-backing")
 
     play(scenario, modules=("content",))
+
+
+def test_a_backing_store_that_cannot_be_read_is_no_empty_store() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await lie(flux)
+        error = await refusal(flux[0].modules.load("kvs"))
+        assert error.errno == errno.EIO and "disk is broken" in str(error.strerror)
+        await flux[0].modules.remove("content-backing")
+
+    play(scenario, size=1, modules=("content",))
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def look(key: str, flags: int = 0) -> Treeobj:
             raise OSError(errno.ENOTSUP, namespace)
         return root
 
-    lookup = Lookup(key, flags, root, dirs, rootrefs)
+    lookup = Lookup(key, flags, dirs, rootrefs).below(root, 1)
     try:
         return lookup.answer()
     except Missing as missing:
@@ -123,7 +123,7 @@ def test_ten_links_within_links_are_followed() -> None:
 def test_what_is_not_at_hand_is_asked_for() -> None:
     root, dirs, blobs = tree()
     dirs.clear()
-    lookup = Lookup("a.b", 0, root, dirs, lambda namespace: root)
+    lookup = Lookup("a.b", 0, dirs, lambda namespace: root).below(root, 1)
     asked = []
     for _ in range(2):
         with pytest.raises(Missing) as caught:
@@ -142,7 +142,7 @@ def test_a_broken_tree_is_not_recoverable(broken: Any) -> None:
     dirs = Dirs(100)
     dirs.put("root", {"a": broken, "b": {"ver": 1, "type": "dirref", "data": ["x", "y"]}}, 1)
     with pytest.raises(OSError, match=r".") as caught:
-        Lookup("a.c", 0, "root", dirs, str).answer()
+        Lookup("a.c", 0, dirs, str).below("root", 1).answer()
     assert caught.value.errno == errno.ENOTRECOVERABLE
 
 
@@ -173,7 +173,7 @@ def test_keys_are_written_in_one_way() -> None:
 
 def test_a_blob_that_cannot_be_had_or_is_no_directory_is_the_answer() -> None:
     for take, errnum in ((b"", errno.EINVAL), (None, errno.EHOSTUNREACH)):
-        lookup = Lookup("a", 0, "root", Dirs(0), str)
+        lookup = Lookup("a", 0, Dirs(0), str).below("root", 1)
         with pytest.raises(Missing):
             lookup.answer()
         if take is None:

@@ -161,7 +161,7 @@ class Store(RuleBasedStateMachine):
             assert treeobj.value_of(self.answer(key, 0)) == expected
 
     def answer(self, key: str, flags: int) -> Any:
-        lookup = Lookup(key, flags, self.root, self.dirs, lambda namespace: self.root)
+        lookup = Lookup(key, flags, self.dirs, lambda namespace: self.root).below(self.root, 1)
         while True:
             try:
                 return lookup.answer()

@@ -151,13 +151,13 @@ class Content(Service):
         if self.last:
             self._keep(keyed)
             return None
-        self._above("commit", {"blobs": blobs, "root": root}, partial(self._committed, call, keyed))
+        self._above("commit", {"blobs": blobs, "root": root}, partial(self._committed, call, keyed, root))
         return LATER
 
-    def _committed(self, call: Call, blobs: dict[bytes, bytes], response: Response) -> None:
+    def _committed(self, call: Call, blobs: dict[bytes, bytes], root: dict[str, Any], response: Response) -> None:
         if response.errnum == ENOSYS and self.backing:
             # A backing store that knows only today's topics.
-            self.run(self._store_each(call, blobs), call=call)
+            self.run(self._store_each(call, blobs, root), call=call)
             return
         if response.errnum:
             call.refuse(response.errnum, response.text())
@@ -166,10 +166,11 @@ class Content(Service):
             self.cache.put(key, blob)
         call.respond()
 
-    async def _store_each(self, call: Call, blobs: dict[bytes, bytes]) -> None:
+    async def _store_each(self, call: Call, blobs: dict[bytes, bytes], root: dict[str, Any]) -> None:
         for key, blob in blobs.items():
             await self._ask_above("store", blob)
             self.cache.put(key, blob)
+        await self._ask_above("checkpoint-put", {"value": root})
         call.respond()
 
     # -- flush, drop ------------------------------------------------------------------------------------------------

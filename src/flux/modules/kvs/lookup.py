@@ -19,16 +19,20 @@ class Lookup:
 
     __slots__ = ("_blobs", "_lost", "_rootrefs", "_values", "_view", "flags", "key", "root", "seq")
 
-    def __init__(
-        self, key: str, flags: int, root: str, dirs: Dirs, rootrefs: Callable[[str], str], seq: int = -1
-    ) -> None:
-        self.key, self.flags, self.root, self.seq = normal(key), flags, root, seq
+    def __init__(self, key: str, flags: int, dirs: Dirs, rootrefs: Callable[[str], str]) -> None:
+        self.key, self.flags = normal(key), flags
+        self.root, self.seq = "", -1
         self._blobs: dict[str, bytes] = {}
         self._values: list[str] = []
         """Blobs that are parts of a value, not directories."""
         self._lost: OSError | None = None
         self._view: Dirs | View = dirs
         self._rootrefs = rootrefs
+
+    def below(self, root: str, seq: int) -> "Lookup":
+        """Says which snapshot is meant. Returns the lookup."""
+        self.root, self.seq = root, seq
+        return self
 
     def take(self, ref: str, blob: bytes) -> None:
         """Takes a blob that was missing."""

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from errno import EINVAL, EIO, ENOENT, ENOTSUP, EPERM, EPROTO
+from errno import EINVAL, EIO, ENOENT, ENOSYS, ENOTSUP, EPERM, EPROTO
 from functools import partial
 from typing import Any, Protocol
 
@@ -21,8 +21,10 @@ from flux.service import LATER, Call, Later, Service, event, request
 from flux.service.settings import setting, size_setting
 from flux.wire.message import OWNER, USER, Event, Response
 
-CACHE = 32 << 20
+CACHE = 8 << 20
 """Bytes of directories, as JSON, that are kept parsed, unless kvs.cache-limit says otherwise."""
+
+LOOKUP_PLUS = "kvs.lookup-plus"
 
 
 class Asker(Protocol):
@@ -56,15 +58,18 @@ class KVS(Service):
         try:
             last = (await self.rpc("content.checkpoint-get"))["value"][0]
             return told | {"rootref": last["rootref"], "rootseq": last["sequence"]}
-        except OSError:
+        except OSError as error:
+            # No backing store, or one that is new. Any other failure must not look like an empty store.
+            if error.errno not in (ENOSYS, ENOENT):
+                raise
             empty = treeobj.encode(treeobj.directory())
             await self.ask("content.store", empty)
             return told | {"rootref": self.hash.blobref(empty)}
 
     async def stop(self) -> None:
         root = self.roots.find(PRIMARY)
-        if self.host.rank == 0 and root is not None:
-            # Without a backing store there is nobody to remember it.
+        if self.host.rank == 0 and root is not None and not self._busy:
+            # A commit on its way brings its own root. Without a backing store there is nobody to remember it.
             with suppress(OSError):
                 await self.rpc("content.checkpoint-put", {"value": self._checkpoint(root.ref, root.seq)})
 
@@ -145,32 +150,29 @@ class KVS(Service):
         self, call: Call, *, key: str, flags: int, namespace: str | None = None, rootdir: Any = None, rootseq: int = -1
     ) -> Later:
         """Gives what is at a key, in a namespace as it is now, or below the directory that `rootdir` refers to."""
-        return self._look_below(call, (key, flags, namespace, rootdir, rootseq), plus=False)
+        lookup = Lookup(key, flags, self.dirs, partial(self._rootref, call))
+        return self._look_in(call, lookup, namespace, rootdir, rootseq)
 
     @request(allow=USER)
     def lookup_plus(
         self, call: Call, *, key: str, flags: int, namespace: str | None = None, rootdir: Any = None, rootseq: int = -1
     ) -> Later:
         """As lookup, with the root that the answer is from; that there is nothing is an answer too."""
-        return self._look_below(call, (key, flags, namespace, rootdir, rootseq), plus=True)
+        lookup = Lookup(key, flags, self.dirs, partial(self._rootref, call))
+        return self._look_in(call, lookup, namespace, rootdir, rootseq)
 
-    def _look_below(self, call: Call, question: tuple[str, int, str | None, Any, int], *, plus: bool) -> Later:
-        key, flags, namespace, rootdir, rootseq = question
-
-        def look(ref: str, seq: int) -> None:
-            rootrefs = partial(self._rootref, call)
-            self._look(call, Lookup(key, flags, ref, self.dirs, rootrefs, seq), plus)
-
+    def _look_in(self, call: Call, lookup: Lookup, namespace: str | None, rootdir: Any, rootseq: int) -> Later:
         if rootdir is not None:
-            look(_dirref(rootdir), rootseq)
+            self._look(call, lookup.below(_dirref(rootdir), rootseq))
             return LATER
         if namespace is None:
             raise OSError(EPROTO, "either namespace or rootdir is needed")
-        return self._with_root(call, namespace, lambda root: look(root.ref, root.seq))
+        return self._with_root(call, namespace, lambda root: self._look(call, lookup.below(root.ref, root.seq)))
 
-    def _look(self, call: Call, lookup: Lookup, plus: bool) -> None:
+    def _look(self, call: Call, lookup: Lookup) -> None:
         """Answers a lookup, now or when what it lacks has come."""
-        again = partial(self._look, call, lookup, plus)
+        again = partial(self._look, call, lookup)
+        plus = call.request.topic == LOOKUP_PLUS
         version = {"rootseq": lookup.seq, "rootref": lookup.root} if plus else {}
         try:
             call.respond({"val": lookup.answer(), **version})
@@ -262,7 +264,13 @@ class KVS(Service):
             self._apply(Batch(commits, root, self.dirs, self.hash), root)
 
     def _apply(self, batch: Batch, root: Root) -> None:
-        missing = batch.apply()
+        try:
+            missing = batch.apply()
+        except Exception:
+            for commit in batch.commits:
+                self.bug(commit.call)
+            self._done()
+            return
         if missing:
             self._fetch(missing, batch, partial(self._apply, batch, root))
             return
