@@ -45,6 +45,8 @@ class ShutdownService(Service):
         return LATER
 
     def _changed(self, state: State) -> None:
-        for call, level in self._asking.items():
+        for call, level in list(self._asking.items()):
             if level >= LOG_INFO:
                 call.respond({"log": f"broker.info[0]: state {state}"})
+            if state > State.FINALIZE:
+                call.end()  # while there is still a connection to the caller
