@@ -13,6 +13,7 @@ import pytest
 
 import flux
 from flux import constants
+from flux.base.logline import read_logline
 from flux.core.handle import Flux
 from flux.message import Message
 from flux.testing.echo import EchoThread
@@ -166,9 +167,12 @@ def test_a_log_line_is_a_record_that_wants_no_answer(h: Flux, echo: EchoThread) 
     h.rpc("echo.x").get()
     records = [msg for msg in echo.broker.heard if isinstance(msg, Request) and msg.topic == "log.append"]
     texts = [(msg.payload() or b"").decode() for msg in records]
-    assert [text.split(" - - ")[1] for text in texts] == ["hello", "there", "world"]
-    assert [text[:5] for text in texts] == ["<14>1", "<14>1", "<11>1"]
-    assert {text.split(" ")[2] for text in texts} == {"3"}
+    lines = [read_logline(text) for text in texts]
+    assert [(line.severity, line.rank, line.text) for line in lines] == [
+        (6, 3, "hello"),
+        (6, 3, "there"),
+        (3, 3, "world"),
+    ]
     assert not any(msg.wants_answer for msg in records)
 
 

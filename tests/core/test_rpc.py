@@ -150,6 +150,11 @@ def test_a_stream_is_a_loop(h: Flux) -> None:
     assert [answer["n"] for answer in h.stream("echo.count", {"upto": 1000})] == list(range(1000))
 
 
+def test_a_stream_of_text_is_text(h: Flux, echo: EchoThread) -> None:
+    echo.broker.answers["echo.line"] = lambda request: b"[1] a line\0"
+    assert next(h.stream("echo.line")) == "[1] a line"
+
+
 def test_a_stream_that_fails_raises(h: Flux) -> None:
     stream = h.stream("echo.fail", {"errnum": EINVAL, "text": "no"})
     with pytest.raises(OSError, match="no"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flux.wire.payload import decode_payload, decode_text, encode_payload, topic_text
+from flux.wire.payload import decode_item, decode_payload, decode_text, encode_payload, topic_text
 
 
 class Id(int):
@@ -77,3 +77,10 @@ def test_a_topic_may_be_text_or_bytes() -> None:
     with pytest.raises(OSError) as refused:
         topic_text(None)
     assert refused.value.errno == EINVAL
+
+
+@pytest.mark.parametrize(
+    ("wire", "item"), [(b'{"a":1}\0', {"a": 1}), (b"<14>1 - a line\0", "<14>1 - a line"), (b"5\0", "5"), (None, None)]
+)
+def test_an_item_of_a_stream_is_an_object_or_text(wire: bytes | None, item: Any) -> None:
+    assert decode_item(wire) == item

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from flux.message import Message
 from flux.rpc import failure
 from flux.wire.message import Event, Request, Response
-from flux.wire.payload import decode_payload
+from flux.wire.payload import decode_item
 
 if TYPE_CHECKING:
     from flux.aio.handle import Handle
@@ -129,7 +129,7 @@ class Listener(Generic[T]):
 
 
 class Stream(Listener[Response]):
-    """The answers to one streaming request, in order."""
+    """The answers to one streaming request: dicts, or text where a service sends no JSON objects (a log's lines)."""
 
     def __init__(self, handle: "Handle", request: Request, answers: Answers) -> None:
         super().__init__(answers)
@@ -139,7 +139,7 @@ class Stream(Listener[Response]):
         return self
 
     async def __anext__(self) -> Any:
-        return decode_payload((await self._next()).data)
+        return decode_item((await self._next()).data)
 
     def _leave(self) -> None:
         self._handle.end_stream(self.request)

@@ -4,6 +4,8 @@ from _thread import _local
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EINVAL
+from os.path import basename
+from sys import argv
 from typing import Any, Self
 
 from flux.constants import (
@@ -32,7 +34,7 @@ from flux.core.watchers import (
 from flux.future import Future
 from flux.message import Message, MessageWatcher
 from flux.rpc import RPC
-from flux.runtime.logline import records
+from flux.runtime.blocking import wall
 from flux.runtime.reactor import Reactor
 from flux.wire.match import Match
 from flux.wire.message import UNKNOWN, Request, Response, refuse, respond
@@ -162,9 +164,13 @@ class Flux(Channel):
 
     def log(self, level: int, fstring: Any) -> None:
         """Writes to the instance's log. Levels are those of `syslog`: LOG_ERR, LOG_INFO, ..."""
-        text = fstring.decode("utf-8", "surrogateescape") if isinstance(fstring, bytes) else str(fstring)
-        for record in records(level, text, self.attr_get("rank")):
-            self.rpc("log.append", record, flags=FLUX_RPC_NORESPONSE)
+        from flux.base.logline import LogLine, timestamp
+
+        text = fstring.decode(errors="replace") if isinstance(fstring, bytes) else str(fstring)
+        stamp, rank, program = timestamp(wall()), self.get_rank(), basename(argv[0]).replace(" ", "_") or "python"
+        for line in text.splitlines():
+            record = LogLine(level & 7, stamp, rank, program, line).encode()
+            self.rpc("log.append", record.encode(), flags=FLUX_RPC_NORESPONSE)
 
     # -- what the broker knows --------------------------------------------------------------------------------------
 
@@ -191,7 +197,7 @@ class Flux(Channel):
         self.rpc("attr.rm", {"name": _text(attr, "name")}).get()
 
     def conf_get(self, key: str | None = None, default: Any = None, update: bool = False) -> Any:
-        """The instance's configuration, or what `key` ("tbon.topo") names in it. It is fetched once; `update` refetches."""
+        """The instance's configuration, or what `key` ("tbon.topo") names in it. Fetched once, or when `update` is set."""
         if update or self._config is None:
             self._config = self.rpc("config.get").get()
         value = self._config

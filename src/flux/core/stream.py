@@ -5,10 +5,14 @@ from errno import ENODATA
 from typing import Any, Self
 
 from flux.rpc import RPC
+from flux.wire.payload import decode_item
 
 
 class Stream:
-    """Iterate over it. The service is told when the loop ends early: with `close`, `with`, or when nobody refers to it."""
+    """Iterate over it: answers are dicts, or text where a service sends no JSON objects (a log's lines).
+
+    When the loop ends early the service is told: by `close`, `with`, or when nobody refers to the stream any more.
+    """
 
     def __init__(self, rpc: RPC) -> None:
         self.rpc = rpc
@@ -21,7 +25,7 @@ class Stream:
         if self._ended:
             raise StopIteration
         try:
-            answer = self.rpc.get()
+            answer = decode_item(self.rpc.data())
         except OSError as error:
             self._ended = True
             if error.errno == ENODATA:

@@ -6,7 +6,7 @@ from _socket import socket as Socket
 from collections.abc import Callable, Iterable
 from errno import EAGAIN, ECONNREFUSED, ECONNRESET, EINVAL, ENOENT, EPROTO
 from select import POLLIN, POLLOUT, poll
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 
 from flux.runtime.interrupt import Shield
 from flux.wire.framing import MAX_MESSAGE, Unpacker, pack
@@ -22,6 +22,11 @@ LOST = "lost connection to the broker"
 CLOSED = "the handle is closed"
 NO_SESSION = "FLUX_URI is not set and no system instance was found: start a session with `flux start`"
 SYSTEM_SOCKET = "/run/flux/local"
+
+
+def wall() -> float:
+    """Seconds since 1970."""
+    return time()
 
 
 def address(url: str | None) -> str:

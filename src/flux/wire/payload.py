@@ -39,6 +39,13 @@ def decode_payload(data: Data) -> Any:
             raise error from None
 
 
+def decode_item(data: Data) -> Any:
+    """One answer of a stream: a JSON object as a dict, other text (a log line) as it is, None without a payload."""
+    if isinstance(data, bytes) and not data.startswith(b"{"):
+        return decode_text(data)
+    return decode_payload(data)
+
+
 def decode_text(data: Data) -> str | None:
     """A payload as text, None without a payload."""
     raw = Letter(data=data).payload()
