@@ -23,6 +23,9 @@ Exchange = Callable[[dict[str, str]], None]
 """Takes this node's pairs to a PMI barrier of the whole job; `Shell.release` brings everybody's back."""
 
 
+SIGKILL = 9
+
+
 class Place(NamedTuple):
     """What the node gives to its tasks: the URI of its broker, a directory, the level of an instance inside the job."""
 
@@ -80,6 +83,11 @@ class Shell:
         if not self._starting:
             for task in self.tasks:
                 task.end()
+
+    def give_up(self, note: str) -> None:
+        """Kills all tasks, and says why: nobody has asked for it."""
+        self._tell("failed", {"errnum": ECANCELED, "note": note, "status": SIGKILL})
+        self.end()
 
     def write(self, context: dict[str, Any]) -> None:
         """Passes stdin (RFC 24) to all tasks. OSError(EPROTO) if it makes no sense."""

@@ -48,7 +48,7 @@ class Wreck(Service):
         """Kills what runs here, and waits until it is dead."""
         self._none_left.clear()
         for shell in list(self._shells.values()):
-            shell.end()
+            shell.give_up(f"rank {self.host.rank}: wreck was unloaded")
         if self._shells:
             await self._none_left.wait()
 

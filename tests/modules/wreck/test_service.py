@@ -1,0 +1,253 @@
+"""`wreck` in simulated sessions: real brokers and services, tasks that do what the test says."""
+
+from collections.abc import Awaitable, Callable
+from errno import EHOSTUNREACH, EINVAL, ENOENT, EPROTO
+from typing import Any
+
+import pytest
+
+from flux.testing.instance import SIMULATED, Face, SimInstance, simulate
+from flux.testing.network import ROUGH
+from flux.testing.spawn import FakeProcess, FakeSpawn
+
+SEEDS = range(5)
+Scenario = Callable[[SimInstance, FakeSpawn], Awaitable[None]]
+
+
+def play(scenario: Scenario, size: int = 7, seed: int = 0) -> None:
+    """Runs a scenario in a session with rough weather, whose brokers share one fake spawn."""
+    spawn = FakeSpawn()
+
+    async def with_spawn(instance: SimInstance) -> None:
+        await scenario(instance, spawn)
+
+    simulate(with_spawn, size, seed, weather=ROUGH, modules=(*SIMULATED, "wreck"), spawn=spawn)
+
+
+class Job:
+    """A job that a client of one broker runs; `told` is all that the client heard so far."""
+
+    def __init__(self, flux: SimInstance, rank: int, ntasks: int, ranks: str, **more: Any) -> None:
+        self.client: Face = flux[rank].client()
+        self.told: list[dict[str, Any]] = []
+        data = {"command": ["a.out"], "environment": {}, "ntasks": ntasks, "ranks": ranks, **more}
+        self._stream = self.client.stream("wreck.run", data)
+        self._answers = aiter(self._stream)
+
+    async def hear(self, type: str) -> dict[str, Any]:
+        """Waits for an answer of a type; returns its data."""
+        while True:
+            answer = await anext(self._answers)
+            self.told.append(answer)
+            if answer["type"] == type:
+                data: dict[str, Any] = answer["data"]
+                return data
+
+    async def end(self) -> dict[str, Any]:
+        """Waits for its end, after which nothing may come."""
+        data = await self.hear("finish")
+        assert [answer async for answer in self._answers] == []
+        return data
+
+    def notify(self, topic: str, **data: Any) -> None:
+        """Sends something that concerns this job."""
+        self.client.notify(topic, {"id": self.told[0]["id"], **data})
+
+    def output(self, task: int) -> str:
+        """What a task wrote to stdout, as far as it was heard."""
+        pieces = [answer["data"]["io"] for answer in self.told if answer["type"] == "output"]
+        return "".join(p.get("data", "") for p in pieces if p["rank"] == str(task) and p["stream"] == "stdout")
+
+
+def by_task(spawn: FakeSpawn) -> list[FakeProcess]:
+    """The processes in the order of their tasks."""
+    return sorted(spawn.processes, key=lambda process: int(process.env["FLUX_TASK_RANK"]))
+
+
+def die(spawn: FakeSpawn) -> None:
+    """Those that were killed end."""
+    for process in spawn.processes:
+        if 9 in process.signals and not process.ended:
+            process.exit(9)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_job_runs_on_all_ranks_and_its_output_is_complete_before_its_end(seed: int) -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 5, 14, "0-6")
+        assert (await job.hear("accept"))["ranks"] == list(range(7))
+        await job.hear("start")
+        assert [p.env["FLUX_TASK_LOCAL_ID"] for p in by_task(spawn)] == ["0", "1"] * 7
+        for n in range(20):
+            for task, process in enumerate(by_task(spawn)):
+                process.say("stdout", b"%d of %d\n" % (n, task))
+        for process in spawn.processes:
+            process.exit(0)
+        assert await job.end() == {"status": 0, "exits": {"0": "0-13"}}
+        for task in range(14):
+            assert job.output(task) == "".join(f"{n} of {task}\n" for n in range(20))
+        flux[5].leave(job.client)
+
+    play(scenario, seed=seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_client_that_leaves_takes_its_tasks_along(seed: int) -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 3, 7, "0-6")
+        await job.hear("start")
+        flux[3].leave(job.client)
+        await flux.settle()
+        assert [process.signals for process in spawn.processes] == [[9]] * 7
+        die(spawn)
+        await flux.settle()
+        assert await flux[3].rpc("wreck.list") == {"jobs": []}
+
+    play(scenario, seed=seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_rank_that_is_lost_is_named_and_the_others_are_killed(seed: int) -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 0, 3, "0,4-5")
+        await job.hear("start")
+        flux.kill(5)
+        told = await job.hear("exception")
+        assert (told["note"], told["errnum"], told["severity"]) == ("rank 5: lost", EHOSTUNREACH, 0)
+        await flux.settle()
+        assert [process.signals for process in by_task(spawn)] == [[9], [9], []]
+        die(spawn)
+        assert await job.end() == {"status": 9, "exits": {"9": "0-2"}}
+        flux[0].leave(job.client)
+
+    play(scenario, seed=seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_tasks_do_not_outlive_the_broker_that_leads_their_job(seed: int) -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 3, 3, "0,4,6")
+        await job.hear("start")
+        flux.kill(3)
+        await flux.settle()
+        assert [set(process.signals) for process in spawn.processes] == [{9}] * 3
+        die(spawn)
+        await flux.settle()
+
+    play(scenario, seed=seed)
+
+
+def test_a_command_that_is_not_there_ends_the_job_with_127() -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        spawn.refusal = OSError(ENOENT, "a.out: No such file or directory")
+        job = Job(flux, 1, 7, "0-6")
+        assert (await job.hear("exception"))["note"] == "a.out: No such file or directory"
+        assert (await job.end())["status"] == 127 << 8
+        assert [answer["type"] for answer in job.told] == ["accept", "exception", "finish"]
+        flux[1].leave(job.client)
+
+    play(scenario)
+
+
+def test_signals_and_stdin_reach_all_tasks_and_credits_come_back() -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 2, 3, "1,3,6")
+        assert (await job.hear("add-credit"))["channels"] == {"stdin": 65536}
+        job.notify("wreck.write", io={"stream": "stdin", "rank": "all", "data": "hello"})
+        job.notify("wreck.write", io={"stream": "stdin", "rank": "all", "eof": True})
+        job.notify("wreck.kill", signum=10)
+        await flux.settle()
+        for process in spawn.processes:
+            assert (process.written["stdin"], process.closed, process.signals) == (b"hello", ["stdin"], [10])
+            process.take("stdin", 5)
+        assert (await job.hear("add-credit"))["channels"] == {"stdin": 5}
+        for process in spawn.processes:
+            process.exit(256)
+        assert (await job.end())["status"] == 256
+        flux[2].leave(job.client)
+
+    play(scenario)
+
+
+def test_a_fast_writer_waits_for_its_client() -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 0, 1, "6")
+        await job.hear("start")
+        (process,) = spawn.processes
+        count = 0
+        while not process.paused:
+            process.say("stdout", b"x" * 65535 + b"\n")
+            count += 1
+        assert count == 8 << 20 >> 16
+        while len(job.output(0)) < count << 16:
+            last = await job.hear("output")
+        job.notify("wreck.ack", seq={str(last["node"]): last["seq"]})
+        await flux.settle()
+        assert not process.paused
+        process.exit(0)
+        await job.end()
+        flux[0].leave(job.client)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_pmi_barrier_brings_all_nodes_together(seed: int) -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 1, 7, "0-6")
+        await job.hear("start")
+        for task, process in enumerate(by_task(spawn)):
+            process.say("PMI_FD", b"cmd=put kvsname=x key=k%d value=v%d\ncmd=barrier_in\n" % (task, task))
+        await flux.settle()
+        for process in spawn.processes:
+            process.say("PMI_FD", b"cmd=get kvsname=x key=k3\n")
+            assert process.written["PMI_FD"].endswith(b"cmd=barrier_out rc=0\ncmd=get_result rc=0 value=v3\n")
+            process.exit(0)
+        await job.end()
+        flux[1].leave(job.client)
+
+    play(scenario, seed=seed)
+
+
+def test_unloading_wreck_kills_what_it_runs() -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 0, 2, "0,2")
+        await job.hear("start")
+        unloading = flux.loop.create_task(flux[2].modules.remove("wreck"))
+        await flux.settle()
+        die(spawn)
+        await unloading
+        assert (await job.hear("exception"))["note"] == "rank 2: wreck was unloaded"
+        await flux.settle()
+        die(spawn)
+        assert (await job.end())["status"] == 9
+        flux[0].leave(job.client)
+        await flux[2].modules.load("wreck")
+
+    play(scenario, size=3)
+
+
+@pytest.mark.parametrize(
+    ("topic", "data", "errnum"),
+    [
+        ("wreck.run", {"command": [], "environment": {}}, EINVAL),
+        ("wreck.run", {"command": ["a"], "environment": {}, "ntasks": 0}, EINVAL),
+        ("wreck.run", {"command": ["a"], "environment": {}, "ranks": "0-9"}, EINVAL),
+        ("wreck.run", {"command": ["a"], "environment": {}, "ranks": "x"}, EINVAL),
+        ("wreck.run", {"command": "a", "environment": {}}, EPROTO),
+        ("wreck.kill", {"id": 5, "signum": 9}, ENOENT),
+        ("wreck.write", {"id": 5, "io": {}}, ENOENT),
+        ("wreck.attend", {"id": 5}, ENOENT),
+        ("wreck.exchange", {"id": 5, "node": 0, "pairs": {}}, ENOENT),
+    ],
+)
+def test_bad_requests_are_refused(topic: str, data: dict[str, Any], errnum: int) -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        client = flux[0].client()
+        with pytest.raises(OSError) as refused:
+            async for _ in client.stream(topic, data):
+                pass
+        assert refused.value.errno == errnum
+        flux[0].leave(client)
+
+    play(scenario, size=1)
