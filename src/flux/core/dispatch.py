@@ -19,7 +19,7 @@ class Dispatch:
         self.reactor = reactor
         self._handle = handle
         self._keep = keep
-        """Leave to others what nobody here waits for. Else a request that nobody serves is refused, the rest dropped."""
+        """Leave what nobody here waits for to others. Else requests are refused, the rest is dropped."""
         self._holders = 0
         self._watchers: list[MessageWatcher] = []
         self._fd = FdWatch(reactor, handle.connection.fileno(), READABLE, self._readable)

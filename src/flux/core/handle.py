@@ -197,7 +197,7 @@ class Flux(Channel):
         self.rpc("attr.rm", {"name": _text(attr, "name")}).get()
 
     def conf_get(self, key: str | None = None, default: Any = None, update: bool = False) -> Any:
-        """The instance's configuration, or what `key` ("tbon.topo") names in it. Fetched once, or when `update` is set."""
+        """The instance's configuration, or what `key` ("tbon.topo") names in it. Fetched once, and by `update`."""
         if update or self._config is None:
             self._config = self.rpc("config.get").get()
         value = self._config

@@ -83,7 +83,7 @@ class Session:
         """Takes one back; says whether the broker has to be told. OSError(ENOENT) if there is none."""
         count = self._subscriptions.get(prefix, 0)
         if count == 0:
-            raise OSError(ENOENT, f"{prefix}: not subscribed")
+            raise OSError(ENOENT, f"No such file or directory: not subscribed to {prefix!r}")
         if count > 1:
             self._subscriptions[prefix] = count - 1
             return False
