@@ -132,6 +132,8 @@ class KVS(Service):
             call.respond(root.version())
 
         def wait(root: Root) -> None:
+            if call.closed:  # the caller left while the root was asked for
+                return
             call.on_close = lambda: root.forget(told)
             root.when(rootseq, told)
 
