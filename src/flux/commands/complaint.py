@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 
 def complain(program: str, text: str) -> None:
     """Writes the line, if there is still somebody to read it."""
-    with suppress(OSError):
-        print(f"{program}: {text}", file=sys.stderr, flush=True)
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(f"{program}: {text}", file=sys.stderr, flush=True)
 
 
 def reason(error: OSError) -> str:

@@ -2,16 +2,14 @@
 
 import os
 from errno import ENOENT
+from itertools import count
 
 from flux.core.handle import Flux
 
 
 def enter(levels: int | None) -> None:
     """Makes an enclosing instance the one of this process and what it starts; None goes to the outermost one."""
-    if levels is None:
-        with Flux() as handle:
-            levels = int(handle.attr_get("instance-level"))
-    for _ in range(levels):
+    for _ in count() if levels is None else range(levels):
         with Flux() as handle:
             parent = _attribute(handle, "parent-uri")
             namespace = _attribute(handle, "parent-kvs-namespace")

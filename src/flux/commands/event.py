@@ -104,10 +104,11 @@ def subscribe(handle: Flux, args: argparse.Namespace) -> None:
     while left:
         event = handle.recv(FLUX_MSGTYPE_EVENT)
         if event is not None:
-            print(f"{event.topic}\t{printable(decode_text(event.handle.data) or '')}", flush=True)
+            print(line(event), flush=True)
             left -= 1
 
 
-def printable(text: str) -> str:
-    """What a terminal can show of a payload that may be anything."""
-    return "".join(letter if letter.isprintable() else "." for letter in text)
+def line(event: Message) -> str:
+    """An event as it is shown. A payload may be anything: what cannot be printed is a period."""
+    text = decode_text(event.handle.data) or ""
+    return f"{event.topic}\t{''.join(letter if letter.isprintable() else '.' for letter in text)}"

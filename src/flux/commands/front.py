@@ -1,9 +1,12 @@
 """`flux`: finds the command, prepares its environment, says in one line what went wrong. Imports only what it runs."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
+from typing import NoReturn
 
 from flux.commands import environment
 from flux.commands.complaint import complain, reason
@@ -14,12 +17,20 @@ OPTIONS = {"h": "help", "p": "parent", "r": "root", "v": "verbose", "V": "versio
 WRONG_USAGE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 """Exit codes: of a command line that makes no sense, after Ctrl-C, and when nobody reads our output any more."""
 
+LASTING = ("start", "broker")
+"""Commands that are more than a connection to a broker, and need all that Python does as it exits."""
+GARBAGE = 50_000
+"""Objects to make before a collector looks for cycles: more than a command makes while it starts."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """The `flux` command. Returns its exit code; lets no traceback out."""
     given, words = split(sys.argv[1:] if argv is None else argv)
     program = f"flux-{words[0]}" if words else "flux"
-    return guarded(program, lambda: run(given, words), verbose="verbose" in given)
+    code = guarded(program, lambda: run(given, words), verbose="verbose" in given)
+    if argv is None and words[:1] not in ([name] for name in LASTING):
+        leave(code)
+    return code
 
 
 def split(argv: list[str]) -> tuple[list[str], list[str]]:
@@ -59,6 +70,8 @@ def run(given: list[str], words: list[str]) -> int:
 
 def builtin(name: str, argv: list[str]) -> int:
     """Runs a command of ours."""
+    if name not in LASTING:
+        gc.set_threshold(GARBAGE)
     code: int = import_module(module_name(name)).main(argv)
     return code
 
@@ -111,6 +124,13 @@ def guarded(program: str, do: Callable[[], int], verbose: bool = False) -> int:
         code = 1
     settle_output()
     return code
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process, without the time that Python takes to free everything: a fifth of what most commands take."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def settle_output() -> None:

@@ -120,7 +120,7 @@ def show_list(handle: Flux, args: Namespace) -> None:
 
 def load(handle: Flux, args: Namespace) -> None:
     """Runs `flux module load`."""
-    payload = {"path": full_path(args.module), "args": args.arguments, "exec": False}
+    payload = {"path": full_path(args.module), "args": args.arguments}
     with about(f"load {args.module}"):
         handle.rpc("module.load", payload | {"name": args.name} if args.name else payload).get()
 
@@ -135,7 +135,7 @@ def remove(handle: Flux, args: Namespace) -> None:
     """Runs `flux module remove`."""
     try:
         with about(f"remove {args.module}"):
-            handle.rpc("module.remove", {"name": full_path(args.module), "cancel": False}).get()
+            handle.rpc("module.remove", {"name": full_path(args.module)}).get()
     except OSError as error:
         if error.errno != ENOENT or not args.force:
             raise

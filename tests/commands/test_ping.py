@@ -1,0 +1,73 @@
+"""`flux ping` in a session."""
+
+import re
+
+import pytest
+
+from tests.session import Session
+
+HOP = "[0-9a-f]{8}"
+
+
+@pytest.mark.parametrize(
+    ("words", "title", "service"),
+    [
+        (["3"], "3!broker", "3!broker"),
+        (["2!kvs"], "2!kvs", "2!kvs"),
+        (["--rank", "2", "kvs"], "2!kvs", "2!kvs"),
+        (["kvs"], "any!kvs", "0!kvs"),
+        (["any"], "any!broker", "0!broker"),
+        (["any!kvs"], "any!kvs", "0!kvs"),
+    ],
+)
+def test_a_target_is_a_rank_a_service_or_both(session: Session, words: list[str], title: str, service: str) -> None:
+    done = session.flux("ping", "--count", "1", *words)
+    assert (done.code, done.err) == (0, "")
+    first, second = done.out.splitlines()
+    assert first == f"flux-ping {title}"
+    assert re.fullmatch(rf"{service}\.ping pad=0 seq=0 time=\d+\.\d{{3}} ms \(({HOP}!)+{HOP}\)", second)
+
+
+def test_a_host_is_a_target(session: Session) -> None:
+    host = session.flux("getattr", "hostlist").out.split(",")[0].strip()
+    assert session.flux("ping", "-c1", f"{host}!kvs").out.startswith(f"flux-ping {host}!kvs (rank 0)\n0!kvs.ping ")
+
+
+def test_requests_are_numbered_and_padded(session: Session) -> None:
+    done = session.flux("ping", "-c", "3", "-i", "1ms", "-p", "1k", "1")
+    assert re.findall(r"pad=(\d+) seq=(\d+)", done.out) == [("1024", "0"), ("1024", "1"), ("1024", "2")]
+
+
+@pytest.mark.parametrize("batch", [["--batch"], []])
+def test_many_at_once(session: Session, batch: list[str]) -> None:
+    done = session.flux("ping", "-c", "200", "-i", "0", *batch, "3")
+    assert re.findall(r"seq=(\d+)", done.out) == [str(seq) for seq in range(200)]
+
+
+def test_it_shows_who_is_asking(session: Session) -> None:
+    assert re.search(r"pad=0 userid=\d+ rolemask=0x[0-9a-f]+ seq=0", session.flux("ping", "-c1", "-u", "0").out)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["nosuch"], "nosuch.ping: No service matching nosuch.ping is registered"),
+        (["17"], "17!broker.ping: No route to host"),
+        (["17!kvs"], "17!kvs.ping: No route to host"),
+        (["nohost!kvs"], "invalid nodeid/host: 'nohost'"),
+        (["-r", "-1", "kvs"], "invalid nodeid/host: '-1'"),
+        (["upstream"], "upstream!broker.ping: No route to host"),
+    ],
+)
+def test_what_does_not_answer_is_named(session: Session, words: list[str], complaint: str) -> None:
+    done = session.flux("ping", *words)
+    assert (done.code, done.err) == (1, f"flux-ping: {complaint}\n")
+
+
+def test_control_c_ends_it(session: Session) -> None:
+    with session.popen("ping", "0") as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        running.send_signal(2)
+        _, err = running.communicate()
+    assert (running.returncode, err) == (130, "")

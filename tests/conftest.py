@@ -1,0 +1,15 @@
+"""Fixtures for all tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.session import Session
+from tests.session import session as new_session
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Session]:
+    """A session of four brokers that the tests of a file share."""
+    with new_session(4) as running:
+        yield running
