@@ -26,7 +26,7 @@ class Future:
     stopped = False
     _inner: "Future | None" = None
     _callback: Callable[[], Any] | None = None
-    _follower: Callable[[], None] | None = None
+    _followers: tuple[Callable[[], None], ...] = ()
     _reactor: Reactor | None = None
     _timer: TimerWatch | None = None
     _scheduled = False
@@ -109,7 +109,7 @@ class Future:
 
     def follow(self, do: Callable[[], None]) -> None:
         """Calls something with each result, beside the callback and as soon as it is there."""
-        self._follower = do
+        self._followers += (do,)
         self.begin()
 
     def begin(self) -> None:
@@ -140,8 +140,8 @@ class Future:
         self._results.append(result)
         if self._callback is not None:
             self._schedule()
-        if self._follower is not None:
-            self._follower()
+        for tell in self._followers:
+            tell()
 
     def fulfill_error(self, errnum: int = ENOENT, errstr: str | None = None) -> None:
         """Makes an error the result."""

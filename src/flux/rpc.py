@@ -1,6 +1,7 @@
 """A request and its answers, as a future."""
 
 from collections import deque
+from contextlib import suppress
 from errno import EINVAL, ETIMEDOUT
 from os import strerror
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,8 @@ class RPC(Future):
     def is_ready(self) -> bool:
         """Whether the answer is there."""
         if not self._results and not self.handle.get_reactor().running:
-            self.handle.wait(0)
+            with suppress(OSError):  # a lost connection is an answer, too
+                self.handle.wait(0)
         return bool(self._results)
 
     # -- a stream ---------------------------------------------------------------------------------------------------

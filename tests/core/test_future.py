@@ -194,6 +194,15 @@ def test_all_children_together_have_a_callback(h: Flux) -> None:
     assert got == [[0, 1, 2]]
 
 
+def test_a_child_may_have_two_parents_and_a_callback(h: Flux) -> None:
+    got = list[str]()
+    child = h.rpc("echo.x").then(lambda f: got.append("child"))
+    for name in ("one", "two"):
+        WaitAllFuture([child]).then(lambda f, name: got.append(name), name)
+    assert h.reactor_run() == 0
+    assert sorted(got) == ["child", "one", "two"]
+
+
 def test_no_children_are_ready() -> None:
     assert WaitAllFuture().is_ready()
 

@@ -87,6 +87,14 @@ def test_is_ready_becomes_true_by_asking(h: Flux) -> None:
     assert rpc.get() is None
 
 
+def test_is_ready_when_the_broker_is_lost(h: Flux) -> None:
+    rpc = h.rpc("echo.die")
+    while not rpc.is_ready():
+        pass
+    with pytest.raises(ConnectionResetError):
+        rpc.get()
+
+
 def test_wait_for_has_an_end(h: Flux) -> None:
     rpc = h.rpc("echo.hold")
     for timeout in (0, 0.001):
