@@ -77,7 +77,7 @@ class Future:
         return error.strerror if error is not None else None
 
     def wait(self, deadline: Deadline) -> None:
-        """Waits until there is a result. A plain future does not know who will fulfil it, so there is none to wait for."""
+        """Waits until there is a result. A plain future does not know who will fulfil it: there is none to wait for."""
         if self._inner is None:
             errnum = ETIMEDOUT if deadline.left() == 0 else EDEADLK
             raise OSError(errnum, strerror(errnum))

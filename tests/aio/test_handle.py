@@ -321,7 +321,7 @@ def test_a_broker_may_refuse(tmp_path: Path) -> None:
 
 def test_no_session_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FLUX_URI", raising=False)
-    monkeypatch.setattr("flux.runtime.blocking.SYSTEM_SOCKET", "/nonexistent/local")
+    monkeypatch.setattr("flux.runtime.local.SYSTEM_SOCKET", "/nonexistent/local")
 
     async def main() -> None:
         await flux.aio.connect()

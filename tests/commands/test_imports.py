@@ -32,7 +32,7 @@ CLIENT = {
     "flux.runtime",
     "flux.runtime.blocking",
     "flux.runtime.interrupt",
-    "flux.runtime.logline",
+    "flux.runtime.local",
     "flux.runtime.reactor",
     "flux.runtime.wakeup",
     "flux.runtime.watch",

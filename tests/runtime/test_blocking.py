@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flux.runtime.blocking import Connection, Deadline, address, connect
+from flux.runtime.blocking import Connection, Deadline, connect
+from flux.runtime.local import address
 from flux.testing.echo import EchoThread
 from flux.wire.framing import pack
 from flux.wire.message import Message, Request, Response
@@ -48,7 +49,7 @@ def test_without_a_url_the_environment_says_where(monkeypatch: pytest.MonkeyPatc
 
 def test_no_session_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FLUX_URI", raising=False)
-    monkeypatch.setattr("flux.runtime.blocking.SYSTEM_SOCKET", "/nonexistent/local")
+    monkeypatch.setattr("flux.runtime.local.SYSTEM_SOCKET", "/nonexistent/local")
     with pytest.raises(FileNotFoundError) as refused:
         connect()
     text = str(refused.value)
@@ -254,7 +255,7 @@ def test_a_deadline_counts_down_to_zero() -> None:
 
 def test_enoent_is_what_no_session_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLUX_URI", "")
-    monkeypatch.setattr("flux.runtime.blocking.SYSTEM_SOCKET", "/nonexistent/local")
+    monkeypatch.setattr("flux.runtime.local.SYSTEM_SOCKET", "/nonexistent/local")
     with pytest.raises(OSError) as refused:
         address(None)
     assert refused.value.errno == ENOENT

@@ -8,7 +8,7 @@ from typing import Any, Self
 from flux.aio.streams import Answers, Events, News, Stream, settle
 from flux.constants import FLUX_NODEID_ANY
 from flux.rpc import failure
-from flux.runtime.blocking import CLOSED, LOST, lost
+from flux.runtime.local import CLOSED, LOST, lost
 from flux.runtime.stream import StreamLink
 from flux.wire.message import PRIVATE, STREAMING, Event, Message, Request, Response
 from flux.wire.payload import decode_payload, encode_payload, topic_text

@@ -8,7 +8,8 @@ from typing import Any
 
 from flux.constants import FLUX_NODEID_UPSTREAM
 from flux.core.dispatch import Dispatch
-from flux.runtime.blocking import CLOSED, Connection, connect
+from flux.runtime.blocking import Connection, connect
+from flux.runtime.local import CLOSED
 from flux.runtime.reactor import Reactor
 from flux.wire.message import NORESPONSE, UPSTREAM, Message, Request
 from flux.wire.payload import encode_payload, topic_text

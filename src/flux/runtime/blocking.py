@@ -1,77 +1,24 @@
 """A connection to a broker for a program without an event loop. Bytes and messages; knows no RPC."""
 
-import os
 from _socket import AF_UNIX, MSG_DONTWAIT, SOCK_STREAM
 from _socket import socket as Socket
-from collections.abc import Callable, Iterable
-from errno import EAGAIN, ECONNREFUSED, ECONNRESET, EINVAL, ENOENT, EPROTO
+from collections.abc import Callable
+from errno import EPROTO
 from select import POLLIN, POLLOUT, poll
 from time import monotonic, sleep, time
 
 from flux.runtime.interrupt import Shield
+from flux.runtime.local import CLOSED, LOST, WORTH_ANOTHER_TRY, address, delays, lost, refusal, unreachable
 from flux.wire.framing import MAX_MESSAGE, Unpacker, pack
 from flux.wire.message import BadMessage, Message
 
 CHUNK = 1 << 16
 """Bytes asked for in one read; twice as much costs ten times more, as malloc then maps pages for each."""
-WORTH_ANOTHER_TRY = (ENOENT, ECONNREFUSED, EAGAIN)
-"""What a socket says that is not bound yet, is not listened to yet, or has too many at its door."""
-RETRIES, FIRST_DELAY, LONGEST_DELAY = 5, 0.016, 2.0
-
-LOST = "lost connection to the broker"
-CLOSED = "the handle is closed"
-NO_SESSION = "FLUX_URI is not set and no system instance was found: start a session with `flux start`"
-SYSTEM_SOCKET = "/run/flux/local"
 
 
 def wall() -> float:
     """Seconds since 1970."""
     return time()
-
-
-def address(url: str | None) -> str:
-    """Finds the socket that a URL names: `local://PATH`, or None for the session around us."""
-    url = url or os.environ.get("FLUX_URI")
-    if not url:
-        if not os.path.exists(SYSTEM_SOCKET):
-            raise OSError(ENOENT, NO_SESSION)
-        return SYSTEM_SOCKET
-    scheme, separator, path = url.partition("://")
-    if not separator or scheme != "local" or not path:
-        raise OSError(EINVAL, f"{url}: not a URL of the form local://PATH")
-    return path
-
-
-def retries() -> int:
-    """How often a refused connection is tried again."""
-    text = os.environ.get("FLUX_LOCAL_CONNECTOR_RETRY_COUNT", "")
-    if text and not text.isdecimal():
-        raise OSError(EINVAL, f"FLUX_LOCAL_CONNECTOR_RETRY_COUNT: not a number: {text}")
-    return int(text) if text else RETRIES
-
-
-def delays() -> Iterable[float]:
-    """Seconds to wait before each further attempt."""
-    return (min(FIRST_DELAY * 2**n, LONGEST_DELAY) for n in range(retries()))
-
-
-def refusal(accept: bytes, path: str) -> OSError | None:
-    """Reads the byte that a broker greets with: 0 is welcome, anything else an errno."""
-    if not accept:
-        return OSError(ECONNRESET, LOST)
-    if accept[0]:
-        return OSError(accept[0], f"{path}: {os.strerror(accept[0])}")
-    return None
-
-
-def lost(reason: str = LOST) -> OSError:
-    """What a caller gets when the broker is gone. Always ECONNRESET: BrokenPipeError is about our own output."""
-    return OSError(ECONNRESET, reason)
-
-
-def unreachable(error: OSError, path: str) -> OSError:
-    """Says which socket could not be connected to, and why."""
-    return OSError(error.errno or EINVAL, f"{path}: {error.strerror or error}")
 
 
 class Deadline:

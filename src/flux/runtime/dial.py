@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from flux.runtime.blocking import WORTH_ANOTHER_TRY, address, delays, refusal, unreachable
+from flux.runtime.local import WORTH_ANOTHER_TRY, address, delays, refusal, unreachable
 from flux.runtime.stream import StreamLink
 
 

@@ -1,4 +1,4 @@
-"""One peer on a byte stream: messages in, messages out. Knows the framing; what a message means is its owner's business."""
+"""One peer on a byte stream: messages in, messages out. Knows the framing, not what a message means."""
 
 import asyncio
 from collections.abc import Callable

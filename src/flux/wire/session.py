@@ -1,4 +1,4 @@
-"""The client's side of a connection: matchtags, requests that wait for answers, subscriptions. Pure: it sends nothing."""
+"""The client's side of a connection: matchtags, requests that wait for answers, subscriptions. It sends nothing."""
 
 from collections.abc import Callable
 from errno import ENOENT
