@@ -8,8 +8,8 @@ SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "deb
 FACILITY = 1
 """LOG_USER: what all of Flux logs as."""
 INFO = 6
-LONGEST = 2048
-"""Bytes of a record; the rest is cut."""
+LONGEST = 1 << 16
+"""Bytes of a record; the rest is cut. (flux-core does not cut; a limit keeps the ring within bounds.)"""
 
 _LINE = re.compile(r"<(\d{1,3})>1 (\S+) (\S+) (\S+) (\S+) (\S+) (-|\[.*?\])(?: (.*))?\Z", re.DOTALL)
 

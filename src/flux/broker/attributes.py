@@ -50,11 +50,10 @@ class AttributeTable:
         self._flags[name] = IMMUTABLE
 
     def remove(self, name: str) -> None:
-        """Removes an attribute. OSError: ENOENT if it is not there, EPERM if it is immutable or in use."""
-        self.get(name)
+        """Removes an attribute, if it is there. OSError(EPERM) if it is immutable or in use."""
         if self.flags(name) & IMMUTABLE or name in self._watchers:
             raise OSError(EPERM, f"{name}: attribute may not be removed")
-        del self._values[name]
+        self._values.pop(name, None)
 
     def watch(self, name: str, told: Told) -> None:
         """Calls `told` with a new value before it is set; it refuses by raising OSError(EINVAL)."""

@@ -1,5 +1,6 @@
 """Where modules come from: the built-in names, entry points of the group `flux.modules`, files."""
 
+import sys
 from errno import EINVAL, ENOENT
 from importlib import import_module, util
 from pathlib import Path
@@ -35,7 +36,10 @@ class Found(NamedTuple):
 
 
 def find(name: str) -> Found:
-    """Finds a module by path (a slash or .py), built-in name or entry point. OSError: ENOENT, or EINVAL says why."""
+    """Finds a module by path (with a slash or .py), built-in name or entry point.
+
+    OSError: ENOENT, or EINVAL says why it is no module. What its code raises is passed on.
+    """
     if "/" in name or name.endswith(".py"):
         return Found(_only_service(_from_file(name), name), name)
     if name in BUILT_IN:
@@ -43,26 +47,49 @@ def find(name: str) -> Found:
     from importlib.metadata import entry_points  # costs as much as all of the broker: only who needs it pays
 
     for entry in entry_points(group=GROUP, name=name):
-        target = entry.load()
-        service = target if isinstance(target, type) else _only_service(target, name)
-        if not issubclass(service, Service):
-            raise OSError(EINVAL, f"{name}: {entry.value} is not a Service")
-        return Found(service, entry.value)
+        return Found(_service(entry.load(), name, entry.value), entry.value)
     raise OSError(ENOENT, f"{name}: module not found")
+
+
+def renamed(service: type[Service], name: str) -> type[Service]:
+    """The same module under another name: its topics begin with that."""
+    if not name or "." in name:
+        raise OSError(EINVAL, f"'{name}' is no name for a module")
+    return type(service.__name__, (service,), {"name": name, "__module__": service.__module__})
 
 
 def _from_file(path: str) -> ModuleType:
     if not Path(path).is_file():
         raise OSError(ENOENT, f"{path}: No such file or directory")
-    spec = util.spec_from_file_location(f"flux_module_{Path(path).stem}", path)
+    name = f"flux_module_{Path(path).stem}"
+    spec = util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise OSError(EINVAL, f"{path}: not a Python module")
+        raise OSError(EINVAL, f"{path}: is not a Python module")
     module = util.module_from_spec(spec)
+    before = sys.modules.get(name)
+    sys.modules[name] = module  # as `import` does it: dataclasses and others look themselves up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise OSError(EINVAL, f"{path}: {type(error).__name__}: {error}") from None
+    except BaseException:
+        _restore(name, before)
+        raise
     return module
+
+
+def _restore(name: str, before: ModuleType | None) -> None:
+    if before is None:
+        del sys.modules[name]
+    else:
+        sys.modules[name] = before
+
+
+def _service(target: object, name: str, where: str) -> type[Service]:
+    """What an entry point leads to: a Service, or a Python module that has one."""
+    if isinstance(target, ModuleType):
+        return _only_service(target, name)
+    if isinstance(target, type) and issubclass(target, Service):
+        return target
+    raise OSError(EINVAL, f"{name}: {where} is not a Service")
 
 
 def _only_service(module: ModuleType, name: str) -> type[Service]:

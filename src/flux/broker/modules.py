@@ -1,30 +1,59 @@
 """The modules of one broker: found by name, path or entry point, loaded, listed, removed."""
 
+import asyncio
 import traceback
 from collections.abc import Sequence
-from errno import EEXIST, EIO, ENOENT
+from enum import IntEnum
+from errno import ECANCELED, EEXIST, EINVAL, EIO, ENOENT, EPERM
 from typing import Any
 
 from flux.broker.broker import Broker
-from flux.broker.catalogue import find
+from flux.broker.catalogue import Found, find, renamed
+from flux.broker.runlevels import BUILTINS
 from flux.service.kit import LOG_ERR, Service
 from flux.service.ports import Host
 
+RESIDENT = "builtin"
+"""The path of a service that is part of the broker."""
+
+
+class State(IntEnum):
+    """Where a module is in its life, in RFC 5's numbers."""
+
+    INIT = 0
+    RUNNING = 1
+    FINALIZING = 2
+
 
 class Loaded:
-    """One module that is loaded, or about to be."""
+    """One module that is loaded, or about to be, or about to be gone."""
 
-    def __init__(self, service: Service, path: str, at: float) -> None:
-        self.service, self.path = service, path
-        self.running = False
-        self.heard, self.since = 0, at
+    def __init__(self, name: str, path: str) -> None:
+        self.name, self.path = name, path
+        self.state = State.INIT
+        self.service: Service | None = None
+        self.starting: asyncio.Task[Service] | None = None
+        self.ending: asyncio.Task[None] | None = None
+        self.heard, self.since = 0, 0.0
 
-    def idle(self, now: float) -> int:
-        """Seconds since the last message, to the precision of how often somebody asks."""
-        heard = sum(self.service.received)
+    def sample(self, now: float) -> None:
+        """Notes whether messages have come since the last time."""
+        heard = sum(self.service.received) if self.service else 0
         if heard != self.heard:
             self.heard, self.since = heard, now
-        return int(now - self.since)
+
+    def describe(self, now: float) -> dict[str, Any]:
+        """As module.list answers it (RFC 5)."""
+        self.sample(now)
+        return {
+            "name": self.name,
+            "path": self.path,
+            "idle": int(now - self.since),
+            "status": int(self.state),
+            "services": list(self.service.aliases) if self.service else [],
+            "sendqueue": 0,
+            "recvqueue": 0,
+        }
 
 
 class ModuleTable:
@@ -36,95 +65,124 @@ class ModuleTable:
 
     async def load(self, name: str, args: Sequence[str] = (), *, alias: str = "") -> Service:
         """Loads a module by built-in name, entry point, or path of a .py file. OSError says what is wrong with it."""
-        found = find(name)
-        return await self._start(found.service, found.path, args, alias)
+        found = self._found(name)
+        kind = renamed(found.service, alias) if alias else found.service
+        return await self._load(kind, found.path, args)
 
     async def adopt(self, service: type[Service]) -> Service:
         """Loads a service that is part of the broker."""
-        return await self._start(service, "builtin", (), "")
+        return await self._load(service, RESIDENT, ())
 
     async def remove(self, name: str) -> None:
-        """Unloads a module. OSError(ENOENT) names one that is not loaded."""
-        loaded = self._modules.pop(name, None)
-        if loaded is None:
-            raise OSError(ENOENT, f"{name}: no such module")
-        for service_name in (loaded.service.name, *loaded.service.aliases):
-            self._broker.unregister(service_name, loaded.service.id)
-        try:
-            await loaded.service.take_down()
-        except Exception:
-            self._host.log(LOG_ERR, name, traceback.format_exc().rstrip())
-        finally:
-            self._broker.drop_service(loaded.service)
+        """Unloads a module by its name, or the path it is from; also one that is still loading. OSError(ENOENT)."""
+        loaded = self._lookup(name)
+        if loaded.ending is None:
+            loaded.ending = self._broker.loop.create_task(self._end(loaded))
+        await asyncio.shield(loaded.ending)
+
+    async def dismiss(self, name: str) -> None:
+        """As `remove`, for whoever asks: what the session cannot do without is refused (EPERM)."""
+        self._check_dispensable(name)
+        await self.remove(name)
 
     def unload(self, name: str) -> None:
-        """As `remove`, later, for a module that asks for its own end."""
-        self._broker.loop.create_task(self.remove(name))
+        """As `dismiss`, soon, for a module that is told to end itself."""
+        self._check_dispensable(name)
+        loaded = self._lookup(name)
+        if loaded.ending is None:
+            loaded.ending = self._broker.loop.create_task(self._end(loaded))
 
     def list(self) -> list[dict[str, Any]]:
-        """All modules, as module.list answers them (RFC 5)."""
+        """All modules, as module.list answers them."""
         now = self._broker.loop.time()
-        return [
-            {
-                "name": loaded.service.name,
-                "path": loaded.path,
-                "idle": loaded.idle(now),
-                "status": 1 if loaded.running else 0,
-                "services": list(loaded.service.aliases),
-                "sendqueue": 0,
-                "recvqueue": 0,
-            }
-            for loaded in self._modules.values()
-            if loaded.path != "builtin"
-        ]
+        return [loaded.describe(now) for loaded in self._modules.values() if loaded.path != RESIDENT]
 
     def status(self, name: str) -> int:
-        """0 while a module is loading, 1 when it runs. OSError(ENOENT) if it is not there."""
-        if name not in self._modules:
-            raise OSError(ENOENT, f"{name}: no such module")
-        return int(self._modules[name].running)
+        """The state of a module. OSError(ENOENT) if it is not there."""
+        return int(self._lookup(name).state)
 
-    async def _start(self, kind: type[Service], path: str, args: Sequence[str], alias: str) -> Service:
-        name = alias or kind.name
-        if name in self._modules:
-            raise OSError(EEXIST, f"{name}: module is already loaded")
-        service = await self._made(kind, args, name)
-        loaded = self._modules[name] = Loaded(service, path, self._broker.loop.time())
-        self._broker.host_service(service)
-        taken: list[str] = []
+    def sample(self) -> None:
+        """To be called now and then: how long modules have been idle is known that precisely."""
+        now = self._broker.loop.time()
+        for loaded in self._modules.values():
+            loaded.sample(now)
+
+    # -- loading ----------------------------------------------------------------------------------------------------
+
+    async def _load(self, kind: type[Service], path: str, args: Sequence[str]) -> Service:
+        """Goes on with it even if whoever asked has left: half a module is worse than none, or one too many."""
+        if kind.name in self._modules:
+            raise OSError(EEXIST, f"{kind.name}: module is already loaded")
+        loaded = self._modules[kind.name] = Loaded(kind.name, path)
+        loaded.since = self._broker.loop.time()
+        loaded.starting = self._broker.loop.create_task(self._start(loaded, kind, args))
         try:
+            return await asyncio.shield(loaded.starting)
+        except asyncio.CancelledError:
+            if loaded.starting.cancelled():
+                raise OSError(ECANCELED, f"{kind.name}: was removed while it was loading") from None
+            raise
+
+    async def _start(self, loaded: Loaded, kind: type[Service], args: Sequence[str]) -> Service:
+        try:
+            service = loaded.service = kind(self._host, args)
+            self._broker.host_service(service)
             await service.bring_up()
-            for service_name in (service.name, *service.aliases):
-                self._broker.register(service_name, service.id)
-                taken.append(service_name)
+            for name in (service.name, *service.aliases):
+                self._broker.register(name, service.id)
         except BaseException as error:
-            for service_name in taken:
-                self._broker.unregister(service_name, service.id)
-            await self._undo(name, service)
-            raise self._blame(name, error) from None
-        loaded.running = True
+            await self._take_down(loaded)
+            raise self._blamed(loaded.name, error, EIO) from None
+        loaded.state = State.RUNNING
         return service
 
-    async def _made(self, kind: type[Service], args: Sequence[str], name: str) -> Service:
+    def _found(self, name: str) -> Found:
         try:
-            return kind(self._host, args)
-        except Exception as error:
-            raise self._blame(name, error) from None
+            return find(name)
+        except (Exception, SystemExit) as error:
+            raise self._blamed(name, error, EINVAL) from None
 
-    async def _undo(self, name: str, service: Service) -> None:
-        del self._modules[name]
-        try:
-            await service.take_down()
-        except Exception:
-            self._host.log(LOG_ERR, name, traceback.format_exc().rstrip())
-        finally:
-            self._broker.drop_service(service)
-
-    def _blame(self, name: str, error: BaseException) -> BaseException:
-        """A refusal passes as it is; a bug is one line for who asked, and a traceback in the log."""
-        if not isinstance(error, Exception):
-            return error
+    def _blamed(self, name: str, error: BaseException, errnum: int) -> BaseException:
+        """A refusal stays one; a mistake is one line for who asked, and a traceback in the log."""
         if isinstance(error, OSError):
-            return OSError(error.errno or EIO, f"{name}: {error.strerror or error}")
+            reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+            return OSError(error.errno or errnum, reason if reason.startswith(name) else f"{name}: {reason}")
+        if not isinstance(error, (Exception, SystemExit)):
+            return error
         self._host.log(LOG_ERR, name, traceback.format_exc().rstrip())
-        return OSError(EIO, f"{name}: failed to load: {type(error).__name__}: {error}")
+        return OSError(errnum, f"{name}: failed to load: {type(error).__name__}: {error}")
+
+    # -- unloading --------------------------------------------------------------------------------------------------
+
+    async def _end(self, loaded: Loaded) -> None:
+        if loaded.state is State.INIT and loaded.starting is not None:
+            loaded.starting.cancel()
+            await asyncio.wait([loaded.starting])
+        if self._modules.get(loaded.name) is loaded:
+            await self._take_down(loaded)
+
+    async def _take_down(self, loaded: Loaded) -> None:
+        loaded.state = State.FINALIZING
+        service = loaded.service
+        try:
+            if service is not None:
+                for name in (service.name, *service.aliases):
+                    self._broker.unregister(name, service.id)
+                await service.take_down()
+        except Exception:
+            self._host.log(LOG_ERR, loaded.name, traceback.format_exc().rstrip())
+        finally:
+            if service is not None:
+                self._broker.drop_service(service)
+            del self._modules[loaded.name]
+
+    def _lookup(self, name: str) -> Loaded:
+        for loaded in self._modules.values():
+            if name in (loaded.name, loaded.path) and name != RESIDENT:
+                return loaded
+        raise OSError(ENOENT, f"{name}: No such file or directory")
+
+    def _check_dispensable(self, name: str) -> None:
+        loaded = self._lookup(name)
+        if loaded.path == RESIDENT or loaded.name in BUILTINS:
+            raise OSError(EPERM, f"{name}: is part of the broker")

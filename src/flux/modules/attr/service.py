@@ -1,5 +1,6 @@
 """`attr`: the broker's attributes, to read for all, to change for the owner."""
 
+from errno import EINVAL
 from typing import Any, ClassVar
 
 from flux.service import ALL, Call, Service, request
@@ -18,12 +19,14 @@ class Attr(Service):
 
     @request()
     def set(self, call: Call, *, name: str, value: str, force: bool = False) -> None:
-        """Sets an attribute; EPERM for one that is immutable, EINVAL for a value that does not fit."""
+        """Sets an attribute, makes a new one; EPERM for one that is immutable, EINVAL for a value that does not fit."""
+        if not name:
+            raise OSError(EINVAL, "an attribute needs a name")
         self.host.attributes.set(name, value, force=force)
 
     @request()
     def rm(self, call: Call, *, name: str) -> None:
-        """Removes an attribute."""
+        """Removes an attribute, if it is there; EPERM for one that is immutable or in use."""
         self.host.attributes.remove(name)
 
     @request("list", allow=ALL)

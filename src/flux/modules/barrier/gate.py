@@ -1,7 +1,13 @@
 """One barrier as one broker sees it: who waits here, and how many wait in all. Pure."""
 
-from errno import EEXIST, EINVAL
+from errno import ECONNABORTED, EEXIST, EINVAL
 from typing import Any, NamedTuple
+
+WHY = {
+    ECONNABORTED: "broken: a waiter left or entered twice",
+    EINVAL: "its callers disagree on nprocs",
+}
+"""What is wrong with a barrier that breaks, by errno."""
 
 
 class Count(NamedTuple):
@@ -24,33 +30,40 @@ class Count(NamedTuple):
         return self.errnum != 0 or (self.nprocs > 0 and self.waiting >= self.nprocs)
 
 
-NONE = Count(0, 0)
-
-
 def merged(values: Any) -> Count:
-    """The reports of several links as one."""
-    total = NONE
+    """The reports of several links as one; they may have been lists on the way."""
+    total = Count(0, 0)
     for value in values:
         total = total.with_other(Count(*value))
     return total
 
 
 class Gate:
-    """The waiters of one broker at one barrier."""
+    """The waiters of one broker at one barrier. A gate that is broken lets nobody in."""
 
-    def __init__(self, nprocs: int) -> None:
-        self.nprocs = nprocs
-        self.errnum = 0
+    def __init__(self) -> None:
+        self._nprocs = 0
+        self._errnum = 0
         self._waiting: set[bytes] = set()
 
     def enter(self, who: bytes, nprocs: int) -> None:
-        """Lets somebody in. OSError: EINVAL for another number of processes, EEXIST for who is in already."""
-        if nprocs != self.nprocs:
-            raise OSError(EINVAL, f"nprocs is {nprocs}, others wait for {self.nprocs}")
+        """Lets somebody in. EEXIST (once is enough) and EINVAL (others wait for another number) break the gate."""
+        if nprocs < 1:
+            raise OSError(EINVAL, f"nprocs must be at least 1, not {nprocs}")
         if who in self._waiting:
+            self.break_up(ECONNABORTED)
             raise OSError(EEXIST, "entered twice by the same client")
+        if self._nprocs not in (0, nprocs):
+            self.break_up(EINVAL)
+        if self._errnum:
+            raise OSError(self._errnum, WHY[self._errnum])
+        self._nprocs = nprocs
         self._waiting.add(who)
+
+    def break_up(self, errnum: int) -> None:
+        """Nobody will pass any more."""
+        self._errnum = self._errnum or errnum
 
     def count(self) -> Count:
         """What there is to report."""
-        return Count(len(self._waiting), self.nprocs, self.errnum)
+        return Count(len(self._waiting), self._nprocs, self._errnum)

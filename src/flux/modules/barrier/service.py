@@ -1,12 +1,12 @@
 """`barrier`: holds its callers until as many have come as they said, then lets all go at once (2016's barrier)."""
 
 from collections.abc import Iterable
-from errno import ECONNABORTED, EEXIST, EINVAL
+from errno import ECONNABORTED
 from typing import Any, ClassVar
 
-from flux.modules.barrier.gate import Count, Gate, merged
+from flux.modules.barrier.gate import WHY, Count, Gate, merged
 from flux.service import LATER, Call, Later, Service, event, request
-from flux.wire.message import USER, Event
+from flux.wire.message import OWNER, USER, Event
 
 
 class Barrier(Service):
@@ -17,39 +17,46 @@ class Barrier(Service):
     async def start(self) -> None:
         """Begins with no barrier."""
         self._gates: dict[str, Gate] = {}
-        self._calls: dict[str, list[Call]] = {}
+        self._waiting: dict[str, list[Call]] = {}
         self._decided: set[str] = set()
 
     @request(allow=USER)
     def enter(self, call: Call, *, name: str, nprocs: int) -> Later:
-        """Waits until `nprocs` callers have entered `name`. Errors: EINVAL, EEXIST (twice), ECONNABORTED (broken)."""
-        if nprocs < 1:
-            raise OSError(EINVAL, f"barrier {name}: nprocs must be at least 1, not {nprocs}")
-        gate = self._gates.setdefault(name, Gate(nprocs))
+        """Waits until `nprocs` callers have entered `name`.
+
+        Errors: EEXIST (twice by one client), EINVAL (callers that disagree on nprocs), ECONNABORTED (a waiter left).
+        """
+        key = _key(call, name)
         try:
-            gate.enter(call.sender, nprocs)
+            self._gate(key).enter(call.sender, nprocs)
         except OSError as error:
-            if error.errno == EEXIST:
-                self._break(name)
             raise OSError(error.errno, f"barrier {name}: {error.strerror}") from None
-        self._calls.setdefault(name, []).append(call)
-        call.on_close = lambda: self._break(name)
-        self.contribute(name, gate.count())
+        finally:
+            self._report(key)
+        self._waiting.setdefault(key, []).append(call)
+        call.on_close = lambda: self._break(key)
         return LATER
 
     @event("barrier.exit")
-    def exit(self, event: Event) -> None:
+    def leave(self, event: Event) -> None:
         """Rank 0 has decided: everybody goes, and the name is free again."""
+        if not event.rolemask & OWNER:
+            return
         body = event.body()
-        name, errnum = str(body["name"]), int(body["errnum"])
-        self._gates.pop(name, None)
-        self._decided.discard(name)
-        self.close(name, event)
-        for call in self._calls.pop(name, []):
+        key, errnum = str(body["name"]), int(body["errnum"])
+        self._gates.pop(key, None)
+        self._decided.discard(key)
+        self.close(key, event)
+        for call in self._waiting.pop(key, []):
             if errnum:
-                call.refuse(errnum, f"barrier {name}: {_WHY.get(errnum, 'broken')}")
+                call.refuse(errnum, f"barrier {call.request.body()['name']}: {WHY.get(errnum, 'broken')}")
             else:
                 call.respond()
+
+    def events_lost(self) -> None:
+        """Whether our barriers are over cannot be known any more: nobody shall wait forever."""
+        for key in list(self._gates):
+            self._break(key)
 
     def merge(self, key: str, values: Iterable[Any]) -> Count:
         """Waiters add up."""
@@ -66,10 +73,23 @@ class Barrier(Service):
         """A broker below is gone, and waiters with it."""
         self._break(key)
 
-    def _break(self, name: str) -> None:
-        gate = self._gates.setdefault(name, Gate(0))
-        gate.errnum = gate.errnum or ECONNABORTED
-        self.contribute(name, gate.count())
+    def _gate(self, key: str) -> Gate:
+        return self._gates.setdefault(key, Gate())
+
+    def _break(self, key: str) -> None:
+        self._gate(key).break_up(ECONNABORTED)
+        self._report(key)
+
+    def _report(self, key: str) -> None:
+        """Tells the tree how things stand, unless nobody has ever been let in."""
+        count = self._gate(key).count()
+        if count == (0, 0, 0):
+            del self._gates[key]
+        else:
+            self.contribute(key, count)
 
 
-_WHY = {ECONNABORTED: "broken: a waiter left or entered twice", EINVAL: "its callers disagree on nprocs"}
+def _key(call: Call, name: str) -> str:
+    """Guests have names of their own, so that they cannot break the owner's barriers."""
+    asked = call.request
+    return name if asked.rolemask & OWNER else f"{asked.userid}:{name}"

@@ -1,62 +1,66 @@
 """`groups`: which ranks are members of a group, known at rank 0 (flux-core's groups; private reductions below)."""
 
 from collections.abc import Iterable
-from errno import EEXIST, EINVAL, ENOENT, EPROTO
+from errno import EEXIST, ENOENT, EPROTO
 from typing import Any, ClassVar
 
 from flux.base.idset import IDset
-from flux.service import LATER, Call, Later, Service, request
+from flux.service import ALL, LATER, Call, Later, Service, request
 from flux.wire.message import LOCAL, USER
 
 
 class Groups(Service):
-    """Members join on their own broker; rank 0 tells who asks, and again at each change."""
+    """A rank is a member while somebody on it wants it to be; rank 0 tells who asks, and again at each change."""
 
     name: ClassVar[str] = "groups"
 
     async def start(self) -> None:
         """Begins with no group."""
-        self._members: dict[str, set[bytes]] = {}
-        self._ranks: dict[str, str] = {}
+        self._joined: dict[str, bytes] = {}
+        self._members: dict[str, str] = {}
         self._watching: dict[str, list[Call]] = {}
 
     @request()
     def join(self, call: Call, *, name: str) -> None:
-        """Makes the sender's broker a member, until the sender leaves or is gone."""
-        members = self._of_this_broker(call, name)
-        if call.sender in members:
-            raise OSError(EEXIST, f"groups: already a member of {name}")
-        members.add(call.sender)
-        self._tell(name)
+        """Makes this rank a member, until the sender leaves or is gone."""
+        self._only_local(call)
+        if name in self._joined:
+            raise OSError(EEXIST, f"rank {self.host.rank} is already a member of {name}")
+        self._joined[name] = call.sender
+        self.contribute(name, str(self.host.rank))
 
     @request()
     def leave(self, call: Call, *, name: str) -> None:
-        """Ends the sender's membership."""
-        members = self._of_this_broker(call, name)
-        if call.sender not in members:
-            raise OSError(ENOENT, f"groups: not a member of {name}")
-        members.discard(call.sender)
-        self._tell(name)
+        """Ends this rank's membership."""
+        self._only_local(call)
+        if name not in self._joined:
+            raise OSError(ENOENT, f"rank {self.host.rank} is not a member of {name}")
+        self._leave(name)
 
     @request(allow=USER)
-    def get(self, call: Call, *, name: str) -> Later | None:
-        """The members of a group, now and, for who takes a stream, at each change. Only rank 0 knows them."""
+    def get(self, call: Call, *, name: str) -> Later | dict[str, str]:
+        """The members of a group; to who takes a stream, again at each change. Only rank 0 knows them."""
         if self.host.rank:
-            raise OSError(EINVAL, "groups.get is for rank 0 alone")
-        call.respond({"members": self._ranks.get(name, "")})
+            raise OSError(EPROTO, "this RPC is only available on rank 0")
+        members = {"members": self._members.get(name, "")}
         if not call.request.streaming:
-            return None
+            return members
+        call.respond(members)
         watching = self._watching.setdefault(name, [])
         watching.append(call)
         call.on_close = lambda: watching.remove(call)
         return LATER
 
+    @request(allow=ALL)
+    def stats_get(self, call: Call) -> dict[str, Any]:
+        """The members of all groups at rank 0; elsewhere what this broker is a member of itself."""
+        own = {name: str(self.host.rank) for name in self._joined}
+        return {"subtree": own if self.host.rank else self._members}
+
     def disconnected(self, sender: bytes) -> None:
         """Who is gone is no member any more."""
-        for name, members in self._members.items():
-            if sender in members:
-                members.discard(sender)
-                self._tell(name)
+        for name in [name for name, who in self._joined.items() if who == sender]:
+            self._leave(name)
 
     def merge(self, key: str, values: Iterable[Any]) -> str:
         """Sets of ranks become one."""
@@ -67,14 +71,14 @@ class Groups(Service):
 
     def reduced(self, key: str, value: Any) -> None:
         """The group has other members now."""
-        self._ranks[key] = value
+        self._members[key] = value
         for call in list(self._watching.get(key, ())):
             call.respond({"members": value})
 
-    def _of_this_broker(self, call: Call, name: str) -> set[bytes]:
+    def _only_local(self, call: Call) -> None:
         if not call.request.rolemask & LOCAL:
-            raise OSError(EPROTO, "groups: a member joins on its own broker")
-        return self._members.setdefault(name, set())
+            raise OSError(EPROTO, f"{call.request.topic} is restricted to the local broker")
 
-    def _tell(self, name: str) -> None:
-        self.contribute(name, str(self.host.rank) if self._members[name] else "")
+    def _leave(self, name: str) -> None:
+        del self._joined[name]
+        self.contribute(name, "")

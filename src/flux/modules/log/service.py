@@ -1,81 +1,76 @@
-"""`log`: a ring of lines on every broker, forwarded to rank 0, shown by dmesg (RFC 5424; flux-broker-attributes(7))."""
+"""`log`: a ring of records on every broker, shown by dmesg; what is grave goes to rank 0 (RFC 5424 records)."""
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from errno import EINVAL
 from functools import partial
 from typing import Any, ClassVar
 
-from flux.base.logline import LogLine, read_logline
-from flux.service import LATER, Call, Later, Service, request
-
-LEVELS = {"log-level": 7, "log-forward-level": 3, "log-stderr-level": 3, "log-critical-level": 2}
-RING = "log-ring-size"
-MODES = ("leader", "local")
+from flux.base.logline import LONGEST, LogLine, cut, read_logline
+from flux.modules.log import ring
+from flux.modules.log.levels import LEVELS, Levels
+from flux.modules.log.outbox import Batch, Inbox, Outbox
+from flux.service import ALL, LATER, Call, Later, Service, request
+from flux.wire.message import Response
 
 
 class Log(Service):
-    """Keeps lines, hands them on by their severity, and shows them."""
+    """Keeps records, hands them on by their severity, and shows them."""
 
     name: ClassVar[str] = "log"
 
     async def start(self) -> None:
         """Reads its attributes, and follows them."""
-        self._ring: deque[LogLine] = deque(maxlen=1024)
+        self._ring = ring.Ring()
+        self._levels = Levels(self.host.rank)
+        self._outbox, self._inbox = Outbox(), Inbox()
+        self._pushing = False
         self._following: list[Call] = []
-        self._levels = dict(LEVELS)
-        self._counts = {"local": 0, "remote": 0}
-        self._mode = "leader"
-        self._file: Any = None
+        self._received = {"local": 0, "remote": 0}
         self._stderr: Callable[[str], None] = self.host.port("stderr")
-        for name in LEVELS:
-            self._attribute(name, str(LEVELS[name]), partial(self._set_level, name))
-        self._attribute(RING, "1024", self._resize)
-        self._attribute("log-stderr-mode", "leader", self._set_mode)
+        self._file: Any = None
+        for name, level in LEVELS.items():
+            self.follow(name, partial(self._levels.set_level, name), str(level))
+        self.follow("log-stderr-mode", self._levels.set_mode, "leader")
+        self.follow(ring.ATTRIBUTE, self._ring.resize, str(ring.SIZE))
         if self.host.rank == 0:
-            self._attribute("log-filename", "", self._open)
+            self.follow("log-filename", self._open)
 
     async def stop(self) -> None:
-        """Closes the file; what was forwarded has left."""
+        """Closes the file."""
         for call in list(self._following):
             call.end()
-        if self._file is not None:
-            self._file.close()
+        self._close()
+
+    def log(self, level: int, text: str) -> None:
+        """What goes wrong here is not for the log, which would go wrong again."""
+        for line in text.splitlines():
+            self._stderr(f"flux-broker: log: {line}")
 
     # -- requests ---------------------------------------------------------------------------------------------------
 
     @request(raw=True)
     def append(self, call: Call, *, payload: bytes) -> None:
-        """Takes one RFC 5424 line. What goes wrong here cannot go to the log."""
-        try:
-            self._take(payload)
-        except Exception as error:
-            self._stderr(f"log: {type(error).__name__}: {error}: {payload!r:.200}")
+        """Takes one record."""
+        record = payload.partition(b"\0")[0].decode("utf-8", "replace").rstrip("\r\n")
+        line = read_logline(record)
+        self._received["local" if line.rank == self.host.rank else "remote"] += 1
+        self._place(cut(record, LONGEST), line)
 
-    def _take(self, payload: bytes) -> None:
-        line = read_logline(payload.decode("utf-8", "replace"))
-        own = line.rank in (self.host.rank, -1)
-        self._counts["local" if own else "remote"] += 1
-        if (own and line.severity <= self._levels["log-level"]) or (not own and self.host.rank == 0):
-            self._keep(line)
-        shown = self._show(line, own)
-        if line.severity <= self._levels["log-forward-level"]:
-            if self.host.rank:
-                self.notify("log.append", payload, upstream=True)
-                return
-            if self._file is not None:
-                self._file(line.human())
-        if self.host.rank == 0 and not shown and line.severity <= self._levels["log-stderr-level"]:
-            self._stderr(line.human())
+    @request()
+    def forward(self, call: Call, *, source: str, first: int, lines: list[str]) -> None:
+        """Takes what another broker has forwarded: rank 0's half of the way between brokers."""
+        for record in self._inbox.fresh(source, Batch(first, lines)):
+            self._received["remote"] += 1
+            self._place(record, read_logline(record))
 
     @request(stream=True)
-    def dmesg(self, call: Call, *, follow: bool = False, nobacklog: bool = False) -> Later | None:
-        """Streams the ring, one line a response; with `follow` also what comes later."""
-        for line in [] if nobacklog else list(self._ring):
-            call.respond(_wire(line))
+    def dmesg(self, call: Call, *, follow: bool, nobacklog: bool = False) -> Later | Iterator[bytes]:
+        """Streams the ring, a record an answer; with `follow` also what comes later."""
+        records = [] if nobacklog else list(self._ring)
         if not follow:
-            call.end()
-            return LATER
+            return (_wire(record) for record in records)
+        for record in records:
+            call.respond(_wire(record))
         self._following.append(call)
         call.on_close = lambda: self._following.remove(call)
         return LATER
@@ -86,54 +81,79 @@ class Log(Service):
         self._ring.clear()
 
     @request()
+    def setattr(self, call: Call, *, name: str, value: str) -> None:
+        """Sets log-stderr-level. Other attributes are set by attr.set."""
+        if name != "log-stderr-level":
+            raise OSError(EINVAL, f"{name}: unknown log attribute")
+        self.host.attributes.set(name, value)
+
+    @request(allow=ALL)
     def stats_get(self, call: Call) -> dict[str, Any]:
-        """How full the ring is, and how many lines came."""
-        return {"ring-used": len(self._ring), "count": sum(self._counts.values()), **self._counts}
+        """How full the ring is, and how many records came."""
+        return {"ring-used": len(self._ring), "count": self._ring.count, **self._received}
+
+    def parent_changed(self) -> None:
+        """There is a way to rank 0 again."""
+        super().parent_changed()
+        self._push()
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _keep(self, line: LogLine) -> None:
-        self._ring.append(line)
-        for call in list(self._following):
-            call.respond(_wire(line))
+    def _place(self, record: str, line: LogLine) -> None:
+        places = self._levels.places(line)
+        if places.ring:
+            self._ring.append(record)
+            for call in list(self._following):
+                call.respond(_wire(record))
+        if places.stderr:
+            self._stderr(self._levels.shown(line))
+        if places.file:
+            self._write(line.human())
+        if places.forward:
+            self._outbox.add(record)
+            if not self._pushing:
+                self._pushing = True
+                self.host.after(0, self._push)
 
-    def _show(self, line: LogLine, own: bool) -> bool:
-        """Writes to our own stderr what is critical, or all that is grave enough if every broker shows its own."""
-        level = self._levels["log-stderr-level" if self._mode == "local" else "log-critical-level"]
-        if not own or line.severity > level:
-            return False
-        self._stderr(line.human())
-        return True
+    def _push(self) -> None:
+        """Sends what waits, straight to rank 0: no broker on the way has to read it."""
+        self._pushing = False
+        batch = self._outbox.take()
+        if batch is not None:
+            self.send_request("log.forward", {"source": self.host.uuid} | batch._asdict(), self._pushed, nodeid=0)
 
-    def _attribute(self, name: str, default: str, take: Callable[[str], None]) -> None:
-        """Reads an attribute now and whenever it is set."""
-        table = self.host.attributes
-        if name not in table.names():
-            table.set(name, default)
-        take(table.get(name))
-        table.watch(name, take)
-
-    def _set_level(self, name: str, text: str) -> None:
-        if not text.isdecimal() or int(text) > 7:
-            raise OSError(EINVAL, f"{name}: '{text}' is not a level from 0 to 7")
-        self._levels[name] = int(text)
-
-    def _resize(self, text: str) -> None:
-        if not text.isdecimal() or len(text) > 9:
-            raise OSError(EINVAL, f"{RING}: '{text}' is not a number of lines")
-        self._ring = deque(self._ring, maxlen=int(text))
-
-    def _set_mode(self, text: str) -> None:
-        if text not in MODES:
-            raise OSError(EINVAL, f"log-stderr-mode: '{text}' is not one of {', '.join(MODES)}")
-        self._mode = text
+    def _pushed(self, response: Response) -> None:
+        """On an error, the next record or a new parent will have it tried again."""
+        if response.errnum:
+            self._outbox.failed()
+        else:
+            self._outbox.arrived()
+            self._push()
 
     def _open(self, path: str) -> None:
-        opened = self.host.port("logfile")(path) if path else None
-        if self._file is not None:
-            self._file.close()
+        if not path:
+            raise OSError(EINVAL, "log-filename: a path is needed")
+        try:
+            opened = self.host.port("logfile")(path)
+        except OSError as error:
+            raise OSError(error.errno or EINVAL, f"log-filename: {path}: {error.strerror}") from None
+        self._close()
         self._file = opened
 
+    def _write(self, text: str) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file(text)
+        except OSError as error:
+            self._stderr(f"flux-broker: log-filename: {error.strerror}: the log goes no longer there")
+            self._close()
 
-def _wire(line: LogLine) -> bytes:
-    return line.encode().encode() + b"\0"
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+
+def _wire(record: str) -> bytes:
+    return record.encode() + b"\0"
