@@ -60,6 +60,7 @@ class Session:
         self._tasks: set[asyncio.Task[None]] = set()
         self._resident: Service | None = None
         self._left: asyncio.Event = asyncio.Event()
+        self._program_ended = asyncio.Event()
         broker.told = self._notice
         life.watch(self._enter)
 
@@ -144,13 +145,17 @@ class Session:
     async def _run_state(self) -> None:
         if self._program is None:
             return
-        code = await self._program.run()
+        try:
+            code = await self._program.run()
+        finally:
+            self._program_ended.set()
         self.exit_code = self.exit_code or code
         self.post("rc2-fail" if code else "rc2-success")
 
     async def _cleanup(self) -> None:
         if self._program is not None:
             self._program.stop()
+            await self._program_ended.wait()  # the session's exit code is the program's
         self.post("cleanup-none")
 
     async def _shutdown(self) -> None:
