@@ -9,7 +9,7 @@ from typing import Any
 
 from flux.wire.message import Response
 
-Told = Callable[[Response], None]
+Told = Callable[[Response], object]
 
 
 def failure(response: Response) -> OSError:

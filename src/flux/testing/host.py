@@ -69,10 +69,14 @@ class FakeHost:
     # -- its services -----------------------------------------------------------------------------------------------
 
     async def load(self, kind: type[Service], *args: str) -> Service:
-        """Brings a service up and gives it its names."""
+        """Brings a service up and gives it its names; one that refuses is gone again."""
         service = kind(self, args)
         self.hops[service.id] = service.deliver
-        await service.bring_up()
+        try:
+            await service.bring_up()
+        except BaseException:
+            await self._drop(service)
+            raise
         self.services |= dict.fromkeys((service.name, *service.aliases), service)
         return service
 
@@ -80,6 +84,9 @@ class FakeHost:
         """Takes a service down."""
         service = self.services[name]
         self.services = {name: other for name, other in self.services.items() if other is not service}
+        await self._drop(service)
+
+    async def _drop(self, service: Service) -> None:
         await service.take_down()
         self._subscriptions.drop(service.id)
         self.hops.pop(service.id)
@@ -96,7 +103,12 @@ class FakeHost:
     async def ask(self, topic: str, data: Data = None, **how: Any) -> Response:
         """As `call`, for an answer that is not JSON."""
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self.request(topic, data, answer.set_result, **how)
+
+        def told(response: Response) -> None:
+            if not answer.done():
+                answer.set_result(response)
+
+        self.request(topic, data, told, **how)
         response = await answer
         if response.errnum:
             raise failure(response)
@@ -124,7 +136,7 @@ class FakeHost:
         self,
         topic: str,
         data: Data = None,
-        told: Callable[[Response], None] | None = None,
+        told: Callable[[Response], object] | None = None,
         *,
         sender: bytes = b"client",
         userid: int = USERID,

@@ -29,6 +29,7 @@ class Heartbeat(Service):
             key, _, value = arg.partition("=")
             if key != "period":
                 raise OSError(EINVAL, f"{arg}: unknown option")
+            _period(value)
             self.host.attributes.set(PERIOD, value)
         self.follow(PERIOD, self._take, "2s")
 
