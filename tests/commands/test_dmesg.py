@@ -8,7 +8,7 @@ import pytest
 from flux.commands import logview
 from tests.session import Session
 
-RECORD = "<11>1 2026-01-02T03:04:05.123456Z 7 sched - - - too late"
+RECORD = "<24>1 2026-01-02T03:04:05.123456Z 7 sched - - - too late"
 
 
 @pytest.fixture
@@ -116,4 +116,4 @@ def test_what_is_no_record_is_shown_as_it_is() -> None:
 
 
 def test_a_timestamp_that_is_none_is_shown_as_it_is() -> None:
-    assert logview.View(human=True).line("<11>1 - 7 sched - - - x") == "[-] sched.err[7]: x"
+    assert logview.View(human=True).line("<24>1 - 7 sched - - - x") == "[-] sched.err[7]: x"

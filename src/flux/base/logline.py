@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
-FACILITY = 1
-"""LOG_USER: what all of Flux logs as."""
+FACILITY_BITS = 3
+"""RFC 5424 has the facility above the severity; Flux has it below, where LOG_USER leaves 0. So do its clients."""
 INFO = 6
 LONGEST = 1 << 16
 """Bytes of a record; the rest is cut. (flux-core does not cut; a limit keeps the ring within bounds.)"""
@@ -26,7 +26,7 @@ class LogLine(NamedTuple):
     def encode(self) -> str:
         """As it travels and as it is kept."""
         rank = str(self.rank) if self.rank >= 0 else "-"
-        head = f"<{FACILITY * 8 + self.severity}>1 {self.timestamp} {rank} {self.app or '-'} - - - "
+        head = f"<{self.severity << FACILITY_BITS}>1 {self.timestamp} {rank} {self.app or '-'} - - - "
         return head + cut(self.text, LONGEST - len(head))
 
     def human(self) -> str:
@@ -39,7 +39,7 @@ def read_logline(text: str) -> LogLine:
     found = _LINE.match(text.rstrip("\0\n"))
     if found is None:
         return LogLine(INFO, "-", -1, "unknown", cut(text.rstrip("\0\n"), LONGEST))
-    severity, timestamp, host, app = int(found[1]) % 8, found[2], found[3], found[4]
+    severity, timestamp, host, app = min(int(found[1]) >> FACILITY_BITS, 7), found[2], found[3], found[4]
     return LogLine(severity, timestamp, int(host) if host.isdecimal() else -1, app, found[8] or "")
 
 

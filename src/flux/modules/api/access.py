@@ -1,6 +1,6 @@
 """Who may connect to a broker, and with which roles (RFC 12). Pure."""
 
-from errno import EPERM
+from errno import EINVAL, EPERM
 
 from flux.wire.message import LOCAL, OWNER, UNKNOWN, USER, Message, Request
 
@@ -12,6 +12,14 @@ def roles(uid: int, owner: int, *, allow_guest: bool, allow_root: bool) -> int:
     if allow_guest:
         return USER | LOCAL
     raise OSError(EPERM, f"user {uid} may not connect to this instance")
+
+
+def service_name(name: str, userid: int, rolemask: int) -> None:
+    """Refuses a name that this client may not serve: OSError(EINVAL, EPERM). A guest's names begin with its user id."""
+    if not name or "." in name:
+        raise OSError(EINVAL, f"'{name}' is not a service name")
+    if not rolemask & OWNER and not name.startswith(f"{userid}-"):
+        raise OSError(EPERM, f"service {name}: a guest's services are named {userid}-NAME")
 
 
 def stamp(msg: Message, userid: int, rolemask: int) -> None:

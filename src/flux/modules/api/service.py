@@ -1,9 +1,9 @@
 """The local connector: clients of this broker on a unix socket (spec: flux-core's connector-local)."""
 
-from errno import EINVAL
+from errno import EEXIST, EINVAL, ENOENT, EPROTO
 from typing import Any, ClassVar
 
-from flux.modules.api.access import roles, stamp
+from flux.modules.api.access import roles, service_name, stamp
 from flux.modules.api.client import Client
 from flux.service import Call, Service, request
 from flux.service.kit import LOG_DEBUG
@@ -129,7 +129,7 @@ class Api(Service):
             key = "topic" if msg.topic.startswith("event.") else "service"
             name = body.get(key)
             if not isinstance(name, str):
-                raise OSError(EINVAL, f"{msg.topic}: {key} is missing or not a string")
+                raise OSError(EPROTO, f"{msg.topic}: {key} is missing or not a string")
             getattr(self, _OURS[msg.topic])(client, name)
         except OSError as error:
             answer = refuse(msg, error.errno or EINVAL, error.strerror or "")
@@ -147,14 +147,15 @@ class Api(Service):
             self.host.unsubscribe(prefix, self.id)
 
     def _add_service(self, client: Client, name: str) -> None:
-        if not name or "." in name:
-            raise OSError(EINVAL, f"'{name}' is not a service name")
+        service_name(name, client.userid, client.rolemask)
+        if name in client.services:
+            raise OSError(EEXIST, f"service {name} is registered already")
         self._broker.register(name, client.hop)
         client.services.add(name)
 
     def _remove_service(self, client: Client, name: str) -> None:
         if not self._broker.unregister(name, client.hop):
-            raise OSError(EINVAL, f"service {name} is not yours")
+            raise OSError(ENOENT, f"service {name} is not yours")
         client.services.discard(name)
 
 
