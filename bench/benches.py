@@ -1,0 +1,96 @@
+"""The benches: each measures some figures of a contender."""
+
+from collections.abc import Callable
+
+from bench import memory
+from bench.contender import Contender, Value
+
+Found = dict[str, Value]
+Bench = Callable[[Contender], Found]
+
+LARGE = "not tried"
+"""Said of sessions that other than ours would take minutes to start."""
+
+
+def boot(flux: Contender) -> Found:
+    """Start a session, do nothing in it, end it."""
+    return {f"boot.{size}": flux.wall("start", "-s", str(size), "true") for size in (1, 8, 32)}
+
+
+def boot128(flux: Contender) -> Found:
+    """The same, large."""
+    return {"boot128": flux.wall("start", "-s", "128", "true") if flux.ours else LARGE}
+
+
+def rpc(flux: Contender) -> Found:
+    """A client and its broker."""
+    return flux.measure(1, "rpc", "rpc", flux.times(20_000, 1_000), "0")
+
+
+def hops(flux: Contender) -> Found:
+    """A client of rank 0 and rank 7: on a tree of twos, 7 -> 3 -> 1 -> 0."""
+    return flux.measure(8, "rpc", "hops", flux.times(10_000, 1_000), "7", options=("-Stbon.topo=kary:2",))
+
+
+def load(flux: Contender) -> Found:
+    """A client whose broker has others to serve: as many for whoever is measured."""
+    return flux.measure(1, "load", flux.times(5_000, 500))
+
+
+def events(flux: Contender) -> Found:
+    """A publisher that hears itself."""
+    return flux.measure(1, "events", flux.times(20_000, 1_000))
+
+
+def kvs(flux: Contender) -> Found:
+    """Small commits by one and by many, lookups, and one large commit."""
+    return flux.measure(1, "kvs", flux.times(2_000, 100))
+
+
+def barrier(flux: Contender) -> Found:
+    """A process on each of eight brokers; all go through many barriers together."""
+    return flux.measure(8, "barrier", flux.times(500, 20))
+
+
+def run(flux: Contender) -> Found:
+    """A job that does nothing."""
+    return flux.measure(1, "walls", "run", flux.times(15, 3), "run", "true")
+
+
+def stdout(flux: Contender) -> Found:
+    """A job that says much."""
+    return flux.measure(1, "stdout", flux.times(300_000, 3_000), flux.times(30_000, 300))
+
+
+def mpi(flux: Contender) -> Found:
+    """Processes that find each other through PMI, with the MPI of this Flux's Python."""
+    return flux.measure(4, "mpi", flux.times(5))
+
+
+def startup(flux: Contender) -> Found:
+    """Commands that ask one thing."""
+    return flux.measure(1, "walls", "startup.kvs", flux.times(40, 3), "kvs", "get", "a") | flux.measure(
+        1, "walls", "startup.attr", flux.times(40, 3), "getattr", "size"
+    )
+
+
+def pss(flux: Contender) -> Found:
+    """What a session costs that does nothing."""
+    return {"memory": memory.session(flux, 8)}
+
+
+BENCHES: dict[str, Bench] = {
+    "boot": boot,
+    "boot128": boot128,
+    "rpc": rpc,
+    "hops": hops,
+    "load": load,
+    "events": events,
+    "kvs": kvs,
+    "barrier": barrier,
+    "run": run,
+    "stdout": stdout,
+    "mpi": mpi,
+    "startup": startup,
+    "memory": pss,
+}
