@@ -92,10 +92,14 @@ class ModuleTable:
         if loaded.ending is None:
             loaded.ending = self._broker.loop.create_task(self._end(loaded))
 
+    def names(self) -> list[str]:
+        """What is loaded, in the order it was, besides what is part of the broker."""
+        return [name for name, loaded in self._modules.items() if loaded.path != RESIDENT]
+
     def list(self) -> list[dict[str, Any]]:
         """All modules, as module.list answers them."""
         now = self._broker.loop.time()
-        return [loaded.describe(now) for loaded in self._modules.values() if loaded.path != RESIDENT]
+        return [self._modules[name].describe(now) for name in self.names()]
 
     def status(self, name: str) -> int:
         """The state of a module. OSError(ENOENT) if it is not there."""

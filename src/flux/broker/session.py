@@ -1,7 +1,7 @@
 """One broker's part in a session: what each state of its life needs done, in a process and in a simulation."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from signal import SIGTERM
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ class Modules(Protocol):
     async def load(self, name: str, args: Any = ()) -> Any: ...
     async def adopt(self, service: type[Service]) -> Any: ...
     async def remove(self, name: str) -> None: ...
+    def names(self) -> list[str]: ...
 
 
 class Program(Protocol):
@@ -56,7 +57,6 @@ class Session:
         self._connect, self._program = connect, program
         self._builtins = BUILTINS if wanted is None else tuple(name for name in BUILTINS if name != "connector-local")
         self._rc1 = [name for name in rc1(host.rank) if wanted is None or name in wanted]
-        self._loaded: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._resident: Service | None = None
         self._left: asyncio.Event = asyncio.Event()
@@ -163,8 +163,7 @@ class Session:
         self._children_left()
 
     async def _finalize(self) -> None:
-        while self._loaded and self._loaded[-1] not in self._builtins:
-            await self._unload(self._loaded.pop())
+        await self._unload_all(but=self._builtins)
         self.post("rc3-success")
 
     async def _goodbye(self) -> None:
@@ -178,8 +177,7 @@ class Session:
         self.post("goodbye")
 
     async def _unload_builtins(self) -> None:
-        while self._loaded:
-            await self._unload(self._loaded.pop())
+        await self._unload_all()
         for resident in reversed(RESIDENT):
             await self._unload(resident.name)
         self.post("builtins-done")
@@ -217,7 +215,12 @@ class Session:
         await self._modules.load(name)
         if name == "log":
             self._broker.log.open()
-        self._loaded.append(name)
+
+    async def _unload_all(self, but: Sequence[str] = ()) -> None:
+        """The last one first, also those that somebody has loaded by request."""
+        for name in reversed(self._modules.names()):
+            if name not in but:
+                await self._unload(name)
 
     async def _unload(self, name: str) -> None:
         try:
