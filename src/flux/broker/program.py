@@ -27,6 +27,8 @@ class InitialProgram:
     def __init__(self, command: tuple[str, ...], attributes: AttributeTable, spawn: Spawn) -> None:
         self._command, self._attributes, self._spawn = command, attributes, spawn
         self._process: Process | None = None
+        self._starting = False
+        self._early: list[int] = []
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> int:
@@ -35,11 +37,16 @@ class InitialProgram:
             return await self._ended
         env = environment(os.environ, self._attributes.get("local-uri"))
         argv = command_line(self._command, env)
+        self._starting = True
         try:
             self._process = await self._spawn(argv, self, env=env, streams=(), group=False)
         except OSError as error:
             print(f"flux-broker: {error.strerror}", file=sys.stderr)
             return 126 if isinstance(error, PermissionError) else 127
+        finally:
+            self._starting = False
+        for signum in self._early:
+            self.signal(signum)
         return await self._ended
 
     @property
@@ -52,10 +59,12 @@ class InitialProgram:
         if self._process is not None:
             with suppress(OSError):
                 self._process.kill(signum)
+        elif self._starting:
+            self._early.append(signum)  # it may run already: we just have not heard so
 
     def stop(self) -> None:
         """Ends it with the session: SIGHUP to a shell (which ignores SIGTERM), SIGTERM to others, then SIGKILL."""
-        if self._process is None:
+        if self._process is None and not self._starting:
             if not self._ended.done():
                 self._ended.set_result(0)
         elif not self._ended.done():
