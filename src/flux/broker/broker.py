@@ -116,7 +116,7 @@ class Broker:
         """Something still waits for an event: asks for it, and looks again."""
         self._asking = None
         self.act(self.node.overdue())
-        if self.node.waiting and self.node.joined:
+        if self._asking is None and self.node.waiting and self.node.joined:
             self._asking = self.loop.call_later(PATIENCE, self._ask)
 
     # -- neighbours on this broker ----------------------------------------------------------------------------------
