@@ -45,7 +45,7 @@ class Subscriptions:
             if not hops:
                 del self._prefixes[prefix]
 
-    def hearers(self, event: Event) -> set[bytes]:
-        """Who hears that event."""
+    def hearers(self, event: Event) -> dict[bytes, None]:
+        """Who hears that event, in an order that every run of a simulation has."""
         topic = event.topic
-        return {hop for prefix, hops in self._prefixes.items() if topic.startswith(prefix) for hop in hops}
+        return {hop: None for prefix, hops in self._prefixes.items() if topic.startswith(prefix) for hop in hops}

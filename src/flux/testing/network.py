@@ -45,7 +45,7 @@ class Network:
     def kill(self, uuid: str) -> None:
         """A broker is gone from one moment to the next; its neighbours notice."""
         end = self.ends.pop(uuid.encode())
-        for neighbour in list(end.neighbours):
+        for neighbour in sorted(end.neighbours):
             other = self.ends.get(neighbour)
             if other is not None and end.uuid in other.neighbours:
                 other.neighbours.discard(end.uuid)
@@ -98,7 +98,7 @@ class MemoryLinks:
     def publish(self, msg: Message) -> None:
         """Sends an event to all children; some of them may not get it."""
         network = self._network
-        for child in list(self._children & self.neighbours):
+        for child in sorted(self._children & self.neighbours):  # a set's order is another one in each process
             if network.weather.loss and network.random.random() < network.weather.loss:
                 continue
             arrive = partial(self._arrive_at, child)
@@ -115,7 +115,7 @@ class MemoryLinks:
 
     def close(self) -> None:
         """Gives up all links."""
-        for link in list(self.neighbours):
+        for link in sorted(self.neighbours):
             self.disconnect(link)
         self._network.ends.pop(self.uuid, None)
 
