@@ -23,7 +23,7 @@ from flux.service import Stream
 from flux.service.asker import Asker
 from flux.testing.network import CALM, Network, Weather
 from flux.testing.traces import traces
-from flux.testing.virtual import VirtualLoop
+from flux.testing.virtual import Stuck, VirtualLoop
 from flux.wire.message import LOCAL, OWNER, Event, Message, Request, Response
 
 OWNER_ID = 1000
@@ -295,15 +295,23 @@ SIMULATED = ("heartbeat", "content", "content-memory", "kvs", "barrier")
 Scenario = Callable[[SimInstance], Awaitable[None]]
 
 
+LIMIT = 3600.0
+"""Virtual seconds that a scenario may take: a heart that beats keeps a session from being Stuck that waits in vain."""
+
+
 def simulate(scenario: Scenario, size: int, seed: int = 0, **how: Any) -> SimInstance:
     """Runs a scenario in a session of `size` brokers, from wire-up to the last broker's end. Same seed, same run."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
 
         async def play() -> SimInstance:
             instance = SimInstance(asyncio.get_running_loop(), size, seed, **how)
-            await instance.up()
-            await scenario(instance)
-            await instance.down()
+            try:
+                async with asyncio.timeout(LIMIT):
+                    await instance.up()
+                    await scenario(instance)
+                    await instance.down()
+            except TimeoutError:
+                raise Stuck(f"not done after {LIMIT:.0f} virtual seconds") from None
             return instance
 
         return runner.run(play())

@@ -1,0 +1,338 @@
+"""What holds in every session, whatever the weather: each case is played on many seeds, by pytest and by the soak."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from errno import ECONNABORTED, EHOSTUNREACH, EINVAL, ENOSYS
+from random import Random
+from typing import Any, NamedTuple
+
+from flux.base.idset import IDset
+from flux.overlay.events import EventLog
+from flux.testing.instance import Face
+from flux.testing.sim import ROUGH, SimBroker, SimInstance, Weather, simulate
+from flux.wire.message import ANY, Event, Message, Request, Response, respond
+
+Scenario = Callable[[SimInstance], Awaitable[None]]
+TREES = ("kary:1", "kary:2", "kary:2", "kary:3", "kary:32")
+
+
+class Case(NamedTuple):
+    """A scenario, with the session that it is played in."""
+
+    scenario: Scenario
+    size: int
+    weather: Weather
+
+    def play(self, seed: int) -> None:
+        """Plays it once: the seed chooses the tree, the weather's moods and what the scenario leaves to chance."""
+        simulate(self.scenario, self.size, seed, topo=Random(seed).choice(TREES), weather=self.weather)
+
+
+CASES: dict[str, Case] = {}
+
+
+def case(size: int, weather: Weather = ROUGH) -> Callable[[Scenario], Scenario]:
+    """Adds a scenario to the cases."""
+
+    def add(scenario: Scenario) -> Scenario:
+        CASES[getattr(scenario, "__name__")] = Case(scenario, size, weather)  # noqa: B009
+        return scenario
+
+    return add
+
+
+async def pause(flux: SimInstance, most: float = 0.05) -> None:
+    """A moment that the seed chooses."""
+    await asyncio.sleep(flux.random.random() * most)
+
+
+async def refusal(asked: Awaitable[Any]) -> int:
+    """The error number of an answer, 0 for none."""
+    try:
+        await asked
+    except OSError as error:
+        return error.errno or -1
+    return 0
+
+
+# -- in order -------------------------------------------------------------------------------------------------------
+
+
+@case(15)
+async def everyone_leaves_a_barrier_together(flux: SimInstance) -> None:
+    for _ in range(3):  # the name is free again at once
+        entered: list[float] = []
+        left: list[float] = []
+
+        async def walk(broker: SimBroker, entered: list[float] = entered, left: list[float] = left) -> None:
+            await asyncio.sleep(60 * flux.random.random())
+            entered.append(flux.now())
+            await broker.rpc("barrier.enter", {"name": "b", "nprocs": flux.size})
+            left.append(flux.now())
+
+        await asyncio.gather(*map(walk, flux.brokers))
+        assert min(left) >= max(entered)
+
+
+@case(15)
+async def whoever_leaves_a_barrier_breaks_it_for_all(flux: SimInstance) -> None:
+    def enter(broker: SimBroker) -> Awaitable[int]:
+        return refusal(broker.rpc("barrier.enter", {"name": "b", "nprocs": flux.size + 2}))
+
+    waiting = [asyncio.ensure_future(enter(broker)) for broker in flux.brokers]
+    impatient = flux[flux.random.randrange(flux.size)]
+    face = impatient.client()
+    face.send_request("barrier.enter", {"name": "b", "nprocs": flux.size + 2 + flux.random.randrange(2)}, lambda told: None)
+    await pause(flux)
+    impatient.leave(face)
+    answers = await asyncio.gather(*waiting)
+    assert set(answers) <= {ECONNABORTED, EINVAL}, answers
+
+
+@case(7)
+async def a_commit_is_there_for_its_caller_at_once_and_versions_never_go_back(flux: SimInstance) -> None:
+    seen = dict.fromkeys(range(flux.size), 0)
+
+    def note(rank: int, version: int) -> None:
+        assert version >= seen[rank], f"rank {rank} went back from {seen[rank]} to {version}"
+        seen[rank] = version
+
+    async def write(broker: SimBroker) -> None:
+        for n in range(4):
+            await pause(flux)
+            op = {"key": f"a.{broker.rank}", "flags": 0, "dirent": {"data": f"MTA{n}", "type": "val", "ver": 1}}
+            made = await broker.rpc("kvs.commit", {"ops": [op], "namespace": "primary", "flags": 0})
+            assert (await broker.rpc("kvs.getroot", {"namespace": "primary"}))["rootseq"] >= made["rootseq"]
+            question = {"key": f"a.{broker.rank}", "flags": 0, "namespace": "primary"}
+            assert (await broker.rpc("kvs.lookup", question))["val"]["data"] == f"MTA{n}"
+
+    async def read(broker: SimBroker) -> None:
+        for _ in range(10):
+            await pause(flux, 0.02)
+            note(broker.rank, (await broker.rpc("kvs.getroot", {"namespace": "primary"}))["rootseq"])
+
+    await asyncio.gather(*map(write, flux.brokers), *map(read, flux.brokers))
+
+
+# -- answers --------------------------------------------------------------------------------------------------------
+
+
+@case(11)
+async def every_request_is_answered_exactly_once(flux: SimInstance) -> None:
+    asked: list[list[Response]] = []
+    topics = ("broker.ping", "kvs.ping", "nobody.ping", "kvs.nonsense", "content.load", "heartbeat.stats-get")
+    for _ in range(60):
+        face = flux[flux.random.randrange(flux.size)].client()
+        nodeid = flux.random.choice((ANY, *range(flux.size + 1)))
+        answers: list[Response] = []
+        asked.append(answers)
+        topic = flux.random.choice(topics)
+        face.send_request(topic, {}, answers.append, nodeid=nodeid, upstream=flux.random.random() < 0.2)
+        await pause(flux, 0.005)
+    await flux.settle()
+    assert [len(answers) for answers in asked] == [1] * len(asked)
+
+
+@case(11)
+async def who_asks_a_client_that_serves_and_leaves_is_told_so(flux: SimInstance) -> None:
+    server = flux[flux.random.randrange(flux.size)]
+    face = server.client()
+    server.broker.register("sink", face.id)
+    asking = [asyncio.ensure_future(refusal(b.rpc("sink.a", nodeid=server.rank))) for b in flux.brokers]
+    answered = 0
+    while answered < 4:
+        request = await face.asked.get()
+        if request.wants_answer:  # the others say that a client has left
+            face.send(respond(request))
+            answered += 1
+    await pause(flux)
+    server.leave(face)
+    answers = await asyncio.gather(*asking)
+    assert set(answers) <= {0, EHOSTUNREACH, ENOSYS}
+    assert answers.count(0) == 4, answers
+
+
+# -- events ---------------------------------------------------------------------------------------------------------
+
+
+@case(11)
+async def every_subscriber_sees_every_event_once_and_in_the_same_order(flux: SimInstance) -> None:
+    ears = [broker.client() for broker in flux.brokers]
+    queues = [ear.listen("sim.") for ear in ears]
+
+    async def publish(ear: Face, rank: int) -> None:
+        for n in range(6):
+            await pause(flux)
+            ear.publish(f"sim.{rank}", {"n": n})
+
+    await asyncio.gather(*(publish(ear, rank) for rank, ear in enumerate(ears)))
+    heard = [[await queue.get() for _ in range(6 * flux.size)] for queue in queues]
+    orders = [[(event.topic, event.body()["n"], event.sequence) for event in events] for events in heard]
+    assert all(order == orders[0] for order in orders)
+    assert [number for _, _, number in orders[0]] == sorted({number for _, _, number in orders[0]})
+    for rank in range(flux.size):
+        assert [n for topic, n, _ in orders[0] if topic == f"sim.{rank}"] == list(range(6))
+    assert all(queue.empty() for queue in queues)
+
+
+@case(11)
+async def nothing_overtakes_the_events_that_were_sent_before_it(flux: SimInstance) -> None:
+    trace: dict[int, list[str]] = {broker.rank: [] for broker in flux.brokers}
+
+    def listen(broker: SimBroker) -> None:
+        face = broker.client()
+
+        def note(msg: Message) -> None:
+            assert isinstance(msg, Event | Request)
+            trace[broker.rank].append(msg.topic)
+
+        face.deliver = note  # type: ignore[method-assign]
+        face.listen("event.")
+        broker.broker.attach(face.id, note)
+        broker.broker.register("sink", face.id)
+
+    for broker in flux.brokers:
+        listen(broker)
+    sender = flux[0].client()
+    for n in range(15):
+        sender.publish(f"event.{n}")
+        for rank in flux.random.sample(range(flux.size), 4):
+            sender.notify(f"sink.{n}", nodeid=rank)
+        if flux.random.random() < 0.3:
+            await pause(flux)
+    await flux.settle()
+    for came in trace.values():
+        assert [topic for topic in came if topic.startswith("event.")] == [f"event.{n}" for n in range(15)]
+        for at, topic in enumerate(came):
+            if topic.startswith("sink."):
+                assert f"event.{topic[5:]}" in came[:at], came
+
+
+@case(7, Weather(tree=(0.0001, 0.01), event=(0.0001, 0.02), loss=0.6, encoded=0.1))
+async def what_is_lost_beyond_replay_is_said_to_be_lost_and_nothing_else_is_missing(flux: SimInstance) -> None:
+    for broker in flux.brokers:
+        short = EventLog(kept=4)
+        short.last = broker.node.events.last
+        broker.node.events = short
+    ears = [broker.client() for broker in flux.brokers]
+    queues = [ear.listen("sim.") for ear in ears]
+    for n in range(40):
+        ears[0].publish("sim.event", {"n": n})
+        if flux.random.random() < 0.2:
+            await pause(flux, 0.1)
+    await flux.settle()
+    for rank, queue in enumerate(queues):
+        heard = [queue.get_nowait().body()["n"] for _ in range(queue.qsize())]
+        assert heard == sorted(set(heard))
+        if heard != list(range(40)):
+            assert "were lost" in await _log(flux[rank]), (rank, heard)
+
+
+async def _log(broker: SimBroker) -> str:
+    face = broker.client()
+    lines = [response.data async for response in face.stream("log.dmesg", {"follow": False}).responses()]
+    broker.leave(face)
+    return "\n".join(line.decode() for line in lines if isinstance(line, bytes))
+
+
+# -- losses ---------------------------------------------------------------------------------------------------------
+
+
+async def _kill_one(flux: SimInstance, victim: int) -> None:
+    """Kills a broker that all others are talking to: they all get their answer, and the group shrinks."""
+    below = {rank for rank in range(flux.size) if victim in _way_up(flux, rank)}
+    online = flux[0].client().stream("groups.get", {"name": "broker.online"})
+    server = flux[victim].client()
+    flux[victim].broker.register("sink", server.id)
+    alive = [broker for broker in flux.brokers if broker.rank not in below]
+    asking = [asyncio.ensure_future(refusal(broker.rpc("sink.wait", nodeid=victim))) for broker in alive]
+    above = asyncio.ensure_future(refusal(flux[victim].rpc("groups.get", {"name": "x"}, nodeid=0)))
+    await pause(flux, 0.02)
+    flux.kill(victim)
+    assert set(await asyncio.gather(*asking)) == {EHOSTUNREACH}
+    assert set(IDset(set(range(flux.size)) - below)) == await _until(online, flux.size - len(below))
+    assert await refusal(flux[0].rpc("broker.ping", nodeid=victim)) == EHOSTUNREACH
+    above.cancel()
+    for rank in below - {victim}:
+        assert await flux[rank].session.ended == (1 if flux.tree.parent(rank) == victim else 0)
+
+
+async def _until(online: Any, count: int) -> set[int]:
+    async for answer in online:
+        members = set(IDset(answer["members"]))
+        if len(members) <= count:
+            return members
+    return set()
+
+
+def _way_up(flux: SimInstance, rank: int) -> set[int]:
+    """A rank and those above it."""
+    way = {rank}
+    parent = flux.tree.parent(rank)
+    return way if parent is None else way | _way_up(flux, parent)
+
+
+@case(10)
+async def a_leaf_that_dies_is_missed_by_nobody_for_long(flux: SimInstance) -> None:
+    await _kill_one(flux, flux.size - 1)
+
+
+@case(10)
+async def a_broker_that_dies_takes_those_below_it_along_in_order(flux: SimInstance) -> None:
+    await _kill_one(flux, flux.random.randrange(1, flux.size))
+
+
+@case(10)
+async def a_barrier_breaks_when_one_of_its_brokers_dies(flux: SimInstance) -> None:
+    entry = {"name": "b", "nprocs": flux.size + 1}
+    await asyncio.gather(*(flux[rank].rpc("broker.ping", nodeid=0) for rank in range(flux.size)))
+    waiting = [asyncio.ensure_future(refusal(broker.rpc("barrier.enter", entry))) for broker in flux.brokers[:-1]]
+    doomed = asyncio.ensure_future(refusal(flux[flux.size - 1].rpc("barrier.enter", entry)))
+    await asyncio.sleep(1)
+    flux.kill(flux.size - 1)
+    assert set(await asyncio.gather(*waiting)) == {ECONNABORTED}
+    doomed.cancel()
+
+
+# -- clients --------------------------------------------------------------------------------------------------------
+
+
+@case(7)
+async def clients_that_leave_in_the_middle_of_anything_leave_no_trace(flux: SimInstance) -> None:
+    async def come_and_go(broker: SimBroker) -> None:
+        for _ in range(6):
+            face = broker.client()
+            for _ in range(flux.random.randrange(1, 4)):
+                _begin_something(flux, face)
+            await pause(flux, 0.02)
+            broker.leave(face)
+
+    await asyncio.gather(*map(come_and_go, flux.brokers))
+
+
+def _begin_something(flux: SimInstance, face: Face) -> None:
+    """Asks for something that takes a while, or for ever."""
+    primary = {"namespace": "primary"}
+    op = {"key": f"a.{flux.random.random()}", "flags": 0, "dirent": {"data": "MQ==", "type": "val", "ver": 1}}
+    anything: tuple[tuple[str, dict[str, Any], int], ...] = (
+        ("kvs.commit", {"ops": [op], "flags": 0} | primary, ANY),
+        ("kvs.lookup", {"key": "a", "flags": 1} | primary, ANY),
+        ("kvs.wait-version", {"rootseq": 10_000} | primary, flux.random.choice((ANY, 0))),
+        ("barrier.enter", {"name": f"b{flux.random.randrange(3)}", "nprocs": 1000}, ANY),
+        ("groups.join", {"name": "g"}, ANY),
+        ("broker.ping", {}, flux.random.randrange(flux.size)),
+        ("state-machine.wait", {}, flux.random.randrange(flux.size)),
+    )
+    streams: tuple[tuple[str, dict[str, Any], int], ...] = (
+        ("groups.get", {"name": "g"}, 0),
+        ("log.dmesg", {"follow": True}, flux.random.randrange(flux.size)),
+        ("state-machine.monitor", {}, flux.random.randrange(flux.size)),
+    )
+    if flux.random.random() < 0.4:
+        topic, payload, nodeid = flux.random.choice(streams)
+        face.stream(topic, payload, nodeid=nodeid)
+    elif flux.random.random() < 0.2:
+        face.listen("heartbeat.")
+    else:
+        topic, payload, nodeid = flux.random.choice(anything)
+        face.send_request(topic, payload, lambda response: None, nodeid=nodeid)
