@@ -1,4 +1,4 @@
-"""`flux start` and `flux broker`, with real sessions. Who is left behind holds our pipe: its end proves that nobody is."""
+"""`flux start` and `flux broker`, with real sessions. Who is left behind holds our pipe: its end proves nobody is."""
 
 import os
 import pty
@@ -117,6 +117,14 @@ def test_a_session_in_a_job_of_a_session(tmp_path: Path) -> None:
 )
 def test_bad_options_are_one_clear_line(tmp_path: Path, words: list[str], why: str) -> None:
     assert start(tmp_path, *words, "true") == (2, "", f"flux-start: {why} (see `flux start --help`)\n")
+
+
+@pytest.mark.parametrize("words", [["-s2"], []])
+def test_a_run_directory_that_is_not_there_is_named(tmp_path: Path, words: list[str]) -> None:
+    code, _, err = start(tmp_path, *words, "-Srundir=/nowhere", "true")
+    assert code == 1
+    assert err.endswith("rundir /nowhere: no such directory\n")
+    assert err.count("\n") == 1
 
 
 def test_a_tmpdir_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flux.runtime.rundir import LONGEST_NAME, SOCKET_PATH_MAX, make, make_private, remove
+from flux.runtime.rundir import LONGEST_NAME, SOCKET_PATH_MAX, check, make, make_private, remove
 
 
 def test_it_is_private_and_below_tmpdir(tmp_path: Path) -> None:
@@ -40,3 +40,13 @@ def test_removing_takes_all_that_is_in_it_and_nothing_else(tmp_path: Path) -> No
     remove(str(made))
     remove(str(made))
     assert [path.name for path in tmp_path.iterdir()] == ["keep"]
+
+
+def test_a_directory_of_somebody_s_choice_must_be_there_and_short_enough(tmp_path: Path) -> None:
+    check(str(tmp_path))
+    with pytest.raises(OSError, match="rundir /nowhere: no such directory"):
+        check("/nowhere")
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    with pytest.raises(OSError, match="too long for a socket's path"):
+        check(str(long))

@@ -94,9 +94,12 @@ class Process:
         table = AttributeTable(CHANGEABLE)
         for name, value in self._options.attributes.items():
             table.set(name, value)
-        if not table.lookup("rundir", ""):
+        given = table.lookup("rundir", "")
+        if given:
+            rundir.check(given)
+        else:
             self._own_rundir = rundir.make()
-        table.fix("rundir", table.lookup("rundir", self._own_rundir) or self._own_rundir)
+        table.fix("rundir", given or self._own_rundir)
         return table
 
     def _describe(self, table: AttributeTable, tree: Kary) -> None:

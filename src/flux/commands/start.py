@@ -60,7 +60,11 @@ def _session(size: int, options: BrokerOptions) -> int:
     from flux.runtime import launch, rundir
 
     _warm()
-    own = "" if "rundir" in options.attributes else rundir.make()
+    own = ""
+    if "rundir" in options.attributes:
+        rundir.check(options.attributes["rundir"])
+    else:
+        own = rundir.make()
     shared = options._replace(attributes={"rundir": own} | options.attributes)
     others = shared._replace(command=())
     try:

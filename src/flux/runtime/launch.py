@@ -102,8 +102,10 @@ class _Launch:
             code = self._broker(rank)
         except OSError as error:
             self._say(f"{rank}: {error.strerror or error}")
-        except BaseException:
-            traceback.print_exc()
+        except BaseException as error:
+            if self._verbose:
+                traceback.print_exc()
+            self._say(f"{rank}: internal error: {type(error).__name__}: {error}")
         finally:
             os._exit(code)
 

@@ -2,7 +2,7 @@
 
 import os
 from contextlib import suppress
-from errno import EEXIST, ENAMETOOLONG
+from errno import EACCES, EEXIST, ENAMETOOLONG, ENOENT
 
 SOCKET_PATH_MAX = 103
 """Bytes of a socket's path that every system takes (macOS 103, Linux 107)."""
@@ -18,6 +18,16 @@ def make(environ: "os._Environ[str] | dict[str, str]" = os.environ) -> str:
         if len(os.fsencode(path)) + LONGEST_NAME <= SOCKET_PATH_MAX:
             return _made(path)
     raise OSError(ENAMETOOLONG, f"{path}: too long for a socket's path")
+
+
+def check(path: str) -> None:
+    """Refuses a directory that somebody else has chosen and that cannot be a run directory; OSError names it."""
+    if not os.path.isdir(path):
+        raise OSError(ENOENT, f"rundir {path}: no such directory")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OSError(EACCES, f"rundir {path}: {os.strerror(EACCES)}")
+    if len(os.fsencode(path)) + LONGEST_NAME > SOCKET_PATH_MAX:
+        raise OSError(ENAMETOOLONG, f"rundir {path}: too long for a socket's path")
 
 
 def make_private(path: str) -> None:
