@@ -48,9 +48,7 @@ class Marks(NamedTuple):
     periods: dict[str, float]
 
 
-def request(
-    topic: str = "", *, allow: int = OWNER, raw: bool = False, stream: bool = False
-) -> Callable[[F], F]:
+def request(topic: str = "", *, allow: int = OWNER, raw: bool = False, stream: bool = False) -> Callable[[F], F]:
     """Marks a method as a request handler.
 
     `topic` is its last words when they are not the method's name; `allow` the roles besides the owner. A `raw` method
