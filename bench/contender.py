@@ -34,7 +34,7 @@ class Contender(NamedTuple):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            env=self.environment(),
+            env=environment(self.flux),
             timeout=PATIENCE,
         )
         if done.returncode:
@@ -59,10 +59,11 @@ class Contender(NamedTuple):
         """What it calls itself."""
         return " ".join(self.run("version").split("\n")[0].split()[-1:])
 
-    def environment(self) -> dict[str, str]:
-        """That of a user who has this Flux first in PATH and nothing else of ours."""
-        around = {name: value for name, value in os.environ.items() if not name.startswith(("FLUX_", "PYTHON"))}
-        mine = str(Path(sys.executable).parent)
-        rest = [part for part in around.get("PATH", os.defpath).split(os.pathsep) if part != mine]
-        around["PATH"] = os.pathsep.join([str(Path(self.flux).parent), *rest])
-        return around
+
+def environment(flux: str) -> dict[str, str]:
+    """That of a user who has this Flux first in PATH and nothing else of ours."""
+    around = {name: value for name, value in os.environ.items() if not name.startswith(("FLUX_", "PYTHON"))}
+    mine = str(Path(sys.executable).parent)
+    rest = [part for part in around.get("PATH", os.defpath).split(os.pathsep) if part != mine]
+    around["PATH"] = os.pathsep.join([str(Path(flux).parent), *rest])
+    return around

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from bench.contender import Contender, Value
+from bench.contender import Contender, Value, environment
 
 PROC = Path("/proc")
 
@@ -15,7 +15,7 @@ def session(flux: Contender, size: int) -> Value:
         return "not on this system"
     words = [flux.flux, "start", "-s", str(size), "sh", "-c", "echo $$; exec cat"]
     with subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=flux.environment()
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(flux.flux)
     ) as launcher:
         assert launcher.stdin is not None
         assert launcher.stdout is not None
