@@ -85,6 +85,7 @@ class Session:
 
     def signal(self, signum: int) -> None:
         """A signal came: rank 0 passes it to the initial program; SIGTERM elsewhere makes this broker leave."""
+        self._host.log(LOG_DEBUG, "broker", f"signal {signum}")
         if self._life.state == State.RUN and self._program is not None:
             self._program.signal(signum)
         elif signum == SIGTERM or self._life.state < State.RUN:
