@@ -153,7 +153,7 @@ class ModuleTable:
             return OSError(error.errno or errnum, reason if reason.startswith(name) else f"{name}: {reason}")
         if not isinstance(error, (Exception, SystemExit)):
             return error
-        self._host.log(LOG_ERR, name, traceback.format_exc().rstrip())
+        self._host.log(LOG_ERR, "module", traceback.format_exc().rstrip())
         return OSError(errnum, f"{name}: failed to load: {type(error).__name__}: {error}")
 
     # -- unloading --------------------------------------------------------------------------------------------------
