@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 from flux.modules.api.access import roles, service_name, stamp
 from flux.modules.api.client import Client
 from flux.service import Call, Service, request
-from flux.service.kit import LOG_DEBUG
 from flux.wire.framing import pack
 from flux.wire.message import Control, Event, Message, Request, Response, refuse, respond
 
@@ -84,7 +83,6 @@ class Api(Service):
         for farewell in client.farewells():
             self.host.send(farewell, client.hop)
         self._broker.detach(client.hop)
-        self.log(LOG_DEBUG, f"client {client.hop[:8].decode()} of user {client.userid} left: {reason}")
 
     def _paused(self, link: Any) -> None:
         """A client that does not read its answers gets no further requests in."""
