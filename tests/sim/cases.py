@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from flux.base.idset import IDset
 from flux.overlay.events import EventLog
-from flux.testing.instance import Face
+from flux.testing.instance import SIMULATED, Face
 from flux.testing.sim import ROUGH, SimBroker, SimInstance, Weather, simulate
 from flux.wire.message import ANY, Event, Message, Request, Response, respond
+from tests.sim.restless import Restless
 
 Scenario = Callable[[SimInstance], Awaitable[None]]
 TREES = ("kary:1", "kary:2", "kary:2", "kary:3", "kary:32")
@@ -22,20 +23,26 @@ class Case(NamedTuple):
     scenario: Scenario
     size: int
     weather: Weather
+    more: tuple[str, ...]
+    """Modules beyond those of every simulation."""
 
     def play(self, seed: int) -> None:
         """Plays it once: the seed chooses the tree, the weather's moods and what the scenario leaves to chance."""
-        simulate(self.scenario, self.size, seed, topo=Random(seed).choice(TREES), weather=self.weather)
+        how: dict[str, Any] = {"topo": Random(seed).choice(TREES), "weather": self.weather}
+        if self.more:
+            how |= {"modules": SIMULATED + self.more, "settings": {"local-uri": "local:///simulated"}}
+            how["spawn"] = Restless(Random(seed))
+        simulate(self.scenario, self.size, seed, **how)
 
 
 CASES: dict[str, Case] = {}
 
 
-def case(size: int, weather: Weather = ROUGH) -> Callable[[Scenario], Scenario]:
+def case(size: int, weather: Weather = ROUGH, more: tuple[str, ...] = ()) -> Callable[[Scenario], Scenario]:
     """Adds a scenario to the cases."""
 
     def add(scenario: Scenario) -> Scenario:
-        CASES[getattr(scenario, "__name__")] = Case(scenario, size, weather)  # noqa: B009
+        CASES[getattr(scenario, "__name__")] = Case(scenario, size, weather, more)  # noqa: B009
         return scenario
 
     return add
@@ -82,7 +89,9 @@ async def whoever_leaves_a_barrier_breaks_it_for_all(flux: SimInstance) -> None:
     waiting = [asyncio.ensure_future(enter(broker)) for broker in flux.brokers]
     impatient = flux[flux.random.randrange(flux.size)]
     face = impatient.client()
-    face.send_request("barrier.enter", {"name": "b", "nprocs": flux.size + 2 + flux.random.randrange(2)}, lambda told: None)
+    face.send_request(
+        "barrier.enter", {"name": "b", "nprocs": flux.size + 2 + flux.random.randrange(2)}, lambda told: None
+    )
     await pause(flux)
     impatient.leave(face)
     answers = await asyncio.gather(*waiting)
@@ -336,3 +345,57 @@ def _begin_something(flux: SimInstance, face: Face) -> None:
     else:
         topic, payload, nodeid = flux.random.choice(anything)
         face.send_request(topic, payload, lambda response: None, nodeid=nodeid)
+
+
+# -- processes ------------------------------------------------------------------------------------------------------
+
+PROCESSES = ("rexec", "wreck")
+
+
+def _begin_processes(flux: SimInstance, face: Face) -> None:
+    """Starts a process on some rank, or a job on several, and does something with it."""
+    rank = flux.random.randrange(flux.size)
+    if flux.random.random() < 0.5:
+        command = {"cmdline": ["cat"], "env": {}, "opts": {}, "channels": [], "cwd": "/"}
+        stream = face.stream("rexec.exec", {"cmd": command, "flags": 3}, nodeid=rank)
+        face.notify(
+            "rexec.write", {"matchtag": 1, "io": {"stream": "stdin", "rank": str(rank), "eof": True}}, nodeid=rank
+        )
+    else:
+        ranks = ",".join(map(str, sorted(flux.random.sample(range(flux.size), 3))))
+        stream = face.stream("wreck.run", {"command": ["cat"], "environment": {}, "ranks": ranks, "ntasks": 5})
+    if flux.random.random() < 0.3:
+        stream.cancel()
+
+
+@case(7, more=PROCESSES)
+async def processes_whose_callers_leave_are_killed_and_leave_no_trace(flux: SimInstance) -> None:
+    async def come_and_go(broker: SimBroker) -> None:
+        for _ in range(3):
+            face = broker.client()
+            _begin_processes(flux, face)
+            await pause(flux, 0.1)
+            broker.leave(face)
+
+    await asyncio.gather(*map(come_and_go, flux.brokers))
+    await flux.settle()
+    assert all(process.ended for process in flux.spawn.processes)
+
+
+@case(7, more=PROCESSES)
+async def a_job_is_told_to_its_end_even_when_one_of_its_brokers_dies(flux: SimInstance) -> None:
+    victim = flux.random.randrange(1, flux.size)
+    below = {rank for rank in range(flux.size) if victim in _way_up(flux, rank)}
+
+    async def run(broker: SimBroker) -> list[str]:
+        payload = {"command": ["cat"], "environment": {}, "ranks": f"0-{flux.size - 1}", "ntasks": flux.size}
+        return [answer["type"] async for answer in broker.stream("wreck.run", payload)]
+
+    jobs = [asyncio.ensure_future(run(broker)) for broker in flux.brokers if broker.rank not in below]
+    await pause(flux, 0.2)
+    flux.kill(victim)
+    for told in await asyncio.gather(*jobs):
+        assert told[-1] == "finish"
+        assert told.count("finish") == 1
+    await flux.settle()
+    assert all(process.ended for process in flux.spawn.processes)

@@ -271,6 +271,7 @@ class SimInstance:
         if not self.dead:
             assert not any(codes), f"exit codes {codes}"
             assert not self.noise, self.noise
+        assert not any("Traceback" in line for line in self.stderr), "\n".join(self.stderr)
         for broker in self.alive:
             left = [service.name for service in broker.broker.services.values()]
             assert not left, f"rank {broker.rank} still has {left}"
