@@ -175,6 +175,19 @@ def test_control_c_leaves_no_traceback() -> None:
     assert front.guarded("flux-x", interrupted) == 130
 
 
+def test_control_c_where_nobody_can_catch_it_counts() -> None:
+    code = """
+import sys
+from flux.commands import front
+class Late:
+    def __del__(self):
+        raise KeyboardInterrupt
+sys.unraisablehook = front.unraisable
+Late()
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 130
+
+
 def test_a_reader_that_leaves_is_no_error() -> None:
     read, write = os.pipe()
     os.close(read)

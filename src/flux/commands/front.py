@@ -6,11 +6,15 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flux.commands import environment
 from flux.commands.complaint import complain, reason
 from flux.commands.table import COMMANDS, module_name
+from flux.runtime.wakeup import SIGINT, handle_signal, raises_interrupt
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 OPTIONS = {"h": "help", "p": "parent", "r": "root", "v": "verbose", "V": "version"}
 
@@ -25,6 +29,8 @@ GARBAGE = 50_000
 
 def main(argv: list[str] | None = None) -> int:
     """The `flux` command. Returns its exit code; lets no traceback out."""
+    if argv is None:
+        sys.unraisablehook = unraisable
     given, words = split(sys.argv[1:] if argv is None else argv)
     program = f"flux-{words[0]}" if words else "flux"
     code = guarded(program, lambda: run(given, words), verbose="verbose" in given)
@@ -72,8 +78,19 @@ def builtin(name: str, argv: list[str]) -> int:
     """Runs a command of ours."""
     if name not in LASTING:
         gc.set_threshold(GARBAGE)
-    code: int = import_module(module_name(name)).main(argv)
+    code: int = load(name).main(argv)
     return code
+
+
+def load(name: str) -> Any:
+    """Imports a command. Ctrl-C ends the process meanwhile: as an exception it may get lost among imports."""
+    if not raises_interrupt():
+        return import_module(module_name(name))
+    before = handle_signal(SIGINT, lambda *_: os._exit(INTERRUPTED))
+    try:
+        return import_module(module_name(name))
+    finally:
+        handle_signal(SIGINT, before)
 
 
 def nothing_asked() -> int:
@@ -124,6 +141,13 @@ def guarded(program: str, do: Callable[[], int], verbose: bool = False) -> int:
         code = 1
     settle_output()
     return code
+
+
+def unraisable(what: "UnraisableHookArgs") -> None:
+    """Takes what is raised where nobody can catch it, as at the end of an import. Ctrl-C counts there, too."""
+    if issubclass(what.exc_type, KeyboardInterrupt):
+        os._exit(INTERRUPTED)
+    sys.__unraisablehook__(what)
 
 
 def leave(code: int) -> NoReturn:
