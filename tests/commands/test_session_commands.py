@@ -54,6 +54,13 @@ def test_version_shows_the_broker_of_the_session(session: Session) -> None:
     assert (found["broker"], found["FLUX_URI"], found["fluxrm"]) == (INTERFACE, session.uri, OWN)
 
 
+def test_version_of_the_command_needs_no_broker() -> None:
+    done = flux("version", env={"FLUX_URI": "local:///no/such", "FLUX_LOCAL_CONNECTOR_RETRY_COUNT": "0"})
+    assert done.code == 1
+    assert done.out == flux("version").out
+    assert done.err.startswith("flux-version: ")
+
+
 # -- env and python ---------------------------------------------------------------------------------------------------
 
 

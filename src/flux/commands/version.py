@@ -23,15 +23,21 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Runs `flux version`."""
     args = parser().parse_args(argv)
-    found = {"commands": INTERFACE, "libflux-core": INTERFACE, "fluxrm": OWN} | broker()
+    own = {"commands": INTERFACE, "libflux-core": INTERFACE, "fluxrm": OWN}
     if args.json:
         from json import dumps
 
-        print(dumps(found, indent=2))
+        print(dumps(own | broker(), indent=2))
     else:
-        for name, version in found.items():
-            print(f"{name + ':':<24}{version}")
+        show(own)  # also if the broker does not answer
+        show(broker())
     return 0
+
+
+def show(versions: dict[str, str]) -> None:
+    """Prints a line for each."""
+    for name, version in versions.items():
+        print(f"{name + ':':<24}{version}")
 
 
 def broker() -> dict[str, str]:
