@@ -89,8 +89,9 @@ def _warm() -> None:
 
     for name in (*BUILTINS, *rc1(0)):
         find(name)
-    with suppress(ImportError):
-        import_module("uvloop")
+    for name in ("hashlib", "uvloop"):  # hashlib waits elsewhere for the first blob: OpenSSL's pages, once per broker
+        with suppress(ImportError):
+            import_module(name)
 
 
 def _joined(argv: list[str]) -> list[str]:
