@@ -32,6 +32,10 @@ from flux.runtime.spawn import Spawner
 from flux.runtime.wiring import Ears, Endpoint, Wiring
 
 
+THRESHOLDS = (700, 10, 10)
+"""Python's own: while it starts, the `flux` command collects no garbage."""
+
+
 def main(options: BrokerOptions) -> int:
     """Runs one broker to its end; returns the exit code. What goes wrong is one line on stderr and exit code 1."""
     try:
@@ -72,8 +76,7 @@ class Process:
             self._watch_signals(session)
             self._watch_lifeline(session)
             self._spawner.on_lost = lambda: session.abandon("the keeper of this broker's processes died")
-            gc.collect()
-            gc.freeze()
+            _settle_collector()
             session.begin()
             code: int = await session.ended
             if session.failure:
@@ -203,6 +206,12 @@ class Process:
             session.abandon("flux start is gone")
 
         self._loop.add_reader(fd, gone)
+
+
+def _settle_collector() -> None:
+    """What is there now is there to stay: only what comes later is looked through for garbage."""
+    gc.freeze()
+    gc.set_threshold(*THRESHOLDS)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -21,8 +21,6 @@ OPTIONS = {"h": "help", "p": "parent", "r": "root", "v": "verbose", "V": "versio
 WRONG_USAGE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 """Exit codes: of a command line that makes no sense, after Ctrl-C, and when nobody reads our output any more."""
 
-LASTING = ("start", "broker")
-"""Commands that are more than a connection to a broker, and need all that Python does as it exits."""
 GARBAGE = 50_000
 """Objects to make before a collector looks for cycles: more than a command makes while it starts."""
 
@@ -34,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     given, words = split(sys.argv[1:] if argv is None else argv)
     program = f"flux-{words[0]}" if words else "flux"
     code = guarded(program, lambda: run(given, words), verbose="verbose" in given)
-    if argv is None and words[:1] not in ([name] for name in LASTING):
+    if argv is None:
         leave(code)
     return code
 
@@ -76,8 +74,7 @@ def run(given: list[str], words: list[str]) -> int:
 
 def builtin(name: str, argv: list[str]) -> int:
     """Runs a command of ours."""
-    if name not in LASTING:
-        gc.set_threshold(GARBAGE)
+    gc.set_threshold(GARBAGE)
     code: int = load(name).main(argv)
     return code
 

@@ -74,7 +74,7 @@ class _Launch:
     # -- forking ----------------------------------------------------------------------------------------------------
 
     def _fork_all(self, mask: Iterable[int]) -> None:
-        gc.freeze()  # so that the children's collectors leave the shared pages alone
+        gc.freeze()  # so that no collector, ours or a child's, touches the pages that we share
         for rank in range(self._size):
             ours, theirs = socketpair()
             self._socks.append(ours)
@@ -85,7 +85,6 @@ class _Launch:
             self._children[pid] = Child(rank, pid, ours, Lines())
             if self._verbose:
                 self._say(f"{rank} (pid {pid}) started")
-        gc.unfreeze()
 
     def _live(self, rank: int, pmi: socket, mask: Iterable[int]) -> NoReturn:
         """The whole life of a forked process."""
