@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -215,8 +215,8 @@ def test_control_c_reaches_the_command_and_not_the_session(tmp_path: Path) -> No
     said += read_until(terminal, b"caught\r\n")
     os.write(terminal, b"line\n")
     said += read_until(terminal, b"end line\r\n")
-    status = ended(pid, terminal)
-    assert os.waitstatus_to_exitcode(status) == 3
+    code, rest = ended(pid, terminal)
+    assert code == 3, rest
     assert list(tmp_path.iterdir()) == []
 
 
@@ -225,26 +225,26 @@ def test_an_interactive_shell_survives_control_c(tmp_path: Path) -> None:
     if pid == 0:
         os.environ |= {"TMPDIR": str(tmp_path), "SHELL": "/bin/bash", "HOME": str(tmp_path)}
         os.execvp(FLUX[0], [*FLUX, "start", "-s2"])
-    os.write(terminal, b"echo u''p; sleep 1000\n")
+    os.write(terminal, b"PS1=re''ady'>'\n")
+    read_until(terminal, b"ready>")
+    os.write(terminal, b"sh -c 'echo u''p; exec sleep 1000'\n")  # in the foreground before it says so
     read_until(terminal, b"up\r\n")
     os.write(terminal, b"\x03")
-    read_until(terminal, b"^C")
-    os.write(terminal, b"echo $((40+2)); exit 5\n")
-    read_until(terminal, b"42\r\n")
-    status = ended(pid, terminal)
-    assert os.waitstatus_to_exitcode(status) == 5
+    read_until(terminal, b"ready>")
+    os.write(terminal, b"exit 5\n")
+    code, rest = ended(pid, terminal)
+    assert code == 5, rest
 
 
-def ended(pid: int, terminal: int) -> int:
-    """The wait status of what runs on a terminal; what it still says is read, so that it can."""
-    try:
-        while os.read(terminal, 1024):
-            pass
-    except OSError:
-        pass
+def ended(pid: int, terminal: int) -> tuple[int, bytes]:
+    """The exit code of what runs on a terminal, and what it still said."""
+    said = b""
+    with suppress(OSError):  # how the end of a terminal looks
+        while data := os.read(terminal, 1024):
+            said += data
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
-    return status
+    return os.waitstatus_to_exitcode(status), said
 
 
 def read_until(descriptor: int, end: bytes) -> bytes:

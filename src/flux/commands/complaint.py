@@ -9,7 +9,8 @@ def complain(program: str, text: str) -> None:
     """Writes the line, if there is still somebody to read it."""
     if sys.stderr is not None:
         with suppress(OSError):
-            print(f"{program}: {text}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"{program}: {text}\n")  # in one piece, for others may write there too
+            sys.stderr.flush()
 
 
 def reason(error: OSError) -> str:
