@@ -1,21 +1,26 @@
 """Programs for the tests of the launcher: brokers that do what their environment says, each in a process of its own."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 
+from flux.runtime.keeper import Keeper
 from flux.runtime.launch import launch
+from flux.runtime.linux import children
 from flux.runtime.pmi import Bootstrap
 from flux.runtime.rundir import make, remove
+from flux.runtime.spawn import Spawner
+from flux.testing.spawn import Recorder
 
 
-def broker(rank: int) -> int:
+def broker(rank: int, keeper: Keeper) -> int:
     """Does for its rank what the program's arguments say: `up`, then what follows `RANK:`."""
     for word in sys.argv[3:]:
         which, _, what = word.partition(":")
         if which in (str(rank), "*"):
-            code = act(rank, what)
+            code = asyncio.run(started(keeper)) if what == "start" else act(rank, what)
             if code is not None:
                 return code
     return 0
@@ -55,6 +60,14 @@ def act(rank: int, what: str) -> int | None:
         case "foreground":
             os.write(1, f"{rank} {os.getpgrp() == os.getpid()} {os.isatty(0)}\n".encode())
     return None
+
+
+async def started(keeper: Keeper) -> None:
+    """Starts a process, and tells how many children the launcher had before and has then."""
+    spawner, before = Spawner(keeper), len(children(os.getppid()))
+    await spawner(["true"], Recorder(), env=dict(os.environ))
+    os.write(1, f"{before} {len(children(os.getppid()))}\n".encode())
+    await spawner.close()
 
 
 def say(text: str) -> None:

@@ -98,6 +98,10 @@ def test_only_rank_0_stays_with_the_terminal(tmp_path: Path) -> None:
     assert sorted(out.splitlines()) == ["0 False False", "1 True False", "2 True False"]
 
 
+def test_a_keeper_is_forked_when_its_broker_first_has_something_to_start(tmp_path: Path) -> None:
+    assert run(tmp_path, 1, "*:up", "*:start") == (0, "1 2\n", "")
+
+
 def test_verbose_names_the_processes_and_then_what_they_say(tmp_path: Path) -> None:
     assert run(tmp_path, 1, "*:up", verbose=1)[2] == "0 (pid N) started\n"
     assert "0: C: cmd=barrier_in\n0: S: cmd=barrier_out rc=0\n" in run(tmp_path, 1, "*:up", verbose=2)[2]
@@ -106,4 +110,4 @@ def test_verbose_names_the_processes_and_then_what_they_say(tmp_path: Path) -> N
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_size_below_1_is_refused(size: int) -> None:
     with pytest.raises(OSError, match="size must be at least 1"):
-        launch(size, lambda rank: 0, lambda text: None)
+        launch(size, lambda rank, keeper: 0, lambda text: None)

@@ -31,20 +31,22 @@ from flux.runtime.pmi import Bootstrap
 from flux.runtime.spawn import Spawner
 from flux.runtime.wiring import Ears, Endpoint, Wiring
 
-
 THRESHOLDS = (700, 10, 10)
 """Python's own: while it starts, the `flux` command collects no garbage."""
 
 
-def main(options: BrokerOptions) -> int:
-    """Runs one broker to its end; returns the exit code. What goes wrong is one line on stderr and exit code 1."""
+def main(options: BrokerOptions, keeper: Keeper | None = None) -> int:
+    """Runs one broker to its end; returns the exit code. What goes wrong is one line on stderr and exit code 1.
+
+    A broker that is not given a keeper forks its own.
+    """
     try:
         pmi = Bootstrap()
     except OSError as error:
         system.to_stderr(f"flux-broker: {error.strerror}")
         return 1
     set_process_name(f"flux-broker-{pmi.rank}")
-    keeper = fork_keeper()
+    keeper = keeper or fork_keeper()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(Process(options, pmi, keeper).run())

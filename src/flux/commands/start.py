@@ -70,7 +70,7 @@ def _session(size: int, options: BrokerOptions) -> int:
     try:
         return launch.launch(
             size,
-            lambda rank: process.main(others if rank else shared),
+            lambda rank, keeper: process.main(others if rank else shared, keeper),
             lambda text: complain("flux-start", text),
             verbose=options.verbose,
         )

@@ -16,6 +16,15 @@ def write_all(descriptor: int, data: bytes) -> None:
             room.poll()
 
 
+def close_all_but(*kept: int) -> None:
+    """Closes every descriptor except the standard ones and these."""
+    low = 3
+    for descriptor in sorted(kept):
+        os.closerange(low, descriptor)
+        low = descriptor + 1
+    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+
+
 def fill_standard() -> None:
     """Puts /dev/null where stdin, stdout or stderr is closed, so that no socket of ours takes its number."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:

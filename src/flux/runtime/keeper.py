@@ -11,11 +11,13 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from errno import EIO
 from importlib import import_module
 from typing import Any, NoReturn
 
+from flux.runtime.descriptor import close_all_but, fill_standard
 from flux.runtime.keeper_birth import SIGNALS, born
 from flux.runtime.keeper_link import Ended, Inbox, Kill, Order, Refused, Report, Start, Started, Stopped, packed
 from flux.runtime.linux import descendants, set_process_name, set_subreaper
@@ -31,34 +33,40 @@ DEAF = frozenset(
 
 
 class Keeper:
-    """The broker's hold on its keeper: its pid, and the socket whose closing ends it."""
+    """The broker's hold on its keeper: the socket whose closing ends it, and its pid if it is a child of the broker."""
 
     __slots__ = ("pid", "sock")
 
-    def __init__(self, pid: int, sock: socket.socket) -> None:
-        self.pid = pid
+    def __init__(self, sock: socket.socket, pid: int | None = None) -> None:
         self.sock = sock
+        self.pid = pid
 
 
 def fork_keeper() -> Keeper:
     """Forks the keeper. Call it before anything is opened and before there are threads."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:  # else our socket would become some task's stdin
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
+    fill_standard()
     ours, theirs = socket.socketpair()
+    pid = fork_at(theirs)
+    theirs.close()
+    return Keeper(ours, pid)
+
+
+def fork_at(sock: socket.socket, prepare: Callable[[], object] = lambda: None) -> int:
+    """Forks the keeper that has this end of a broker's socket; it first does what `prepare` does. Returns its pid."""
     pid = os.fork()
     if pid == 0:
-        _live(theirs)
-    theirs.close()
-    return Keeper(pid, ours)
+        _live(sock, prepare)
+    return pid
 
 
-def _live(sock: socket.socket) -> NoReturn:
+def _live(sock: socket.socket, prepare: Callable[[], object]) -> NoReturn:
     """The whole life of the forked process; nothing of its parent's code runs on."""
     code = 1
     try:
         gc.disable()
-        _let_go(sock.fileno())
+        close_all_but(sock.fileno())
+        _forget_signals()
+        prepare()
         set_subreaper()
         set_process_name("flux-keeper")
         _Keeping(sock).run()
@@ -70,10 +78,8 @@ def _live(sock: socket.socket) -> NoReturn:
         os._exit(code)
 
 
-def _let_go(kept: int) -> None:
-    """Closes all that the broker had open, and forgets how it took signals."""
-    os.closerange(3, kept)
-    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
+def _forget_signals() -> None:
+    """Takes signals no longer as its parent took them."""
     for signum in SIGNALS:
         _signal.signal(signum, _signal.SIG_IGN if signum in DEAF else _signal.SIG_DFL)
     _signal.pthread_sigmask(signal.SIG_SETMASK, ())

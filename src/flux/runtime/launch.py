@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from errno import EINVAL
 from select import POLLIN, poll
-from socket import socket, socketpair
+from socket import MSG_PEEK, socket, socketpair
 from time import monotonic
 from typing import NamedTuple, NoReturn
 
+from flux.runtime.descriptor import close_all_but, fill_standard
+from flux.runtime.keeper import Keeper, fork_at
 from flux.runtime.linux import descendants, set_process_name, set_subreaper
 from flux.wire.message import BadMessage
 from flux.wire.pmi import MAPPING_KEY, Abort, Action, Enter, Lines, Reply, Server
 
-Broker = Callable[[int], int]
-"""Runs the broker of a rank to its end in this process; returns its exit code."""
+Broker = Callable[[int, Keeper], int]
+"""Runs the broker of a rank, with its keeper, to its end in this process; returns its exit code."""
 
 PASSED_ON = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 OURS = (*PASSED_ON, signal.SIGCHLD)
@@ -55,6 +57,8 @@ class _Launch:
         self._server = Server(range(size), size, "", mapping, greeting={"lifeline": "1"})
         self._children: dict[int, Child] = {}
         self._socks: list[socket] = []
+        self._on_call: dict[int, tuple[int, socket]] = {}
+        """Of each broker that has not called its keeper yet: its rank, and the keeper's end of the socket."""
         self._code = 1
         """Until rank 0 ends, what a session that never came up ends with."""
         self._deadline = 0.0
@@ -75,30 +79,33 @@ class _Launch:
 
     def _fork_all(self, mask: Iterable[int]) -> None:
         gc.freeze()  # so that no collector, ours or a child's, touches the pages that we share
+        fill_standard()
         for rank in range(self._size):
             ours, theirs = socketpair()
-            self._socks.append(ours)
+            keepers_end, keeper = socketpair()
             pid = os.fork()
             if pid == 0:
-                self._live(rank, theirs, mask)
+                self._live(rank, theirs, keeper, mask)
             theirs.close()
+            keeper.close()
+            self._socks.append(ours)
+            self._on_call[keepers_end.fileno()] = rank, keepers_end
             self._children[pid] = Child(rank, pid, ours, Lines())
             if self._verbose:
                 self._say(f"{rank} (pid {pid}) started")
 
-    def _live(self, rank: int, pmi: socket, mask: Iterable[int]) -> NoReturn:
+    def _live(self, rank: int, pmi: socket, keeper: socket, mask: Iterable[int]) -> NoReturn:
         """The whole life of a forked process."""
         code = 1
         try:
-            for sock in self._socks:
-                sock.close()
+            close_all_but(pmi.fileno(), keeper.fileno())
             if rank > 0:
                 _leave_terminal()
             os.environ |= {"PMI_FD": str(pmi.detach()), "PMI_RANK": str(rank), "PMI_SIZE": str(self._size)}
             set_process_name(f"flux-broker-{rank}")
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Python makes a traceback of it
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            code = self._broker(rank)
+            code = self._broker(rank, Keeper(keeper))
         except OSError as error:
             self._say(f"{rank}: {error.strerror or error}")
         except BaseException as error:
@@ -123,7 +130,7 @@ class _Launch:
     def _serve(self) -> None:
         self._ready = poll()
         self._by_fd = {child.pmi.fileno(): child for child in self._children.values()}
-        for fd in (self._woken.fileno(), *self._by_fd):
+        for fd in (self._woken.fileno(), *self._by_fd, *self._on_call):
             self._ready.register(fd, POLLIN)
         while self._children:
             which = self._ready.poll(self._milliseconds_left())
@@ -138,8 +145,20 @@ class _Launch:
 
     def _hear_all(self, which: list[tuple[int, int]]) -> None:
         for fd, _ in which:
-            if fd in self._by_fd and not self._hear(self._by_fd[fd]):
+            if fd in self._on_call:
                 self._ready.unregister(fd)
+                self._call_keeper(*self._on_call.pop(fd))
+            elif fd in self._by_fd and not self._hear(self._by_fd[fd]):
+                self._ready.unregister(fd)
+
+    def _call_keeper(self, rank: int, sock: socket) -> None:
+        """Forks the keeper of a broker that has something for it to do. Most brokers of a short session never have."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, OURS)
+        with suppress(OSError):  # the broker died, or sees that its keeper cannot be
+            if sock.recv(1, MSG_PEEK):
+                fork_at(sock, _leave_terminal if rank > 0 else lambda: None)
+        sock.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _hear(self, child: Child) -> bool:
         """Serves what a broker asks. False when it will ask no more."""

@@ -163,8 +163,9 @@ class Spawner:
         self._loop.remove_writer(self._sock)
         self._drop_outbox()
         self._sock.close()
-        with suppress(ChildProcessError):
-            os.waitpid(self._pid, 0)
+        if self._pid is not None:
+            with suppress(ChildProcessError):
+                os.waitpid(self._pid, 0)
         for id in list(self._starting):
             self._refuse(id, OSError(EIO, "the keeper of this broker's processes is gone"))
         for pid, child in list(self._running.items()):
