@@ -33,11 +33,11 @@ DEAF = frozenset(
 
 
 class Keeper:
-    """The broker's hold on its keeper: the socket whose closing ends it, and its pid if it is a child of the broker."""
+    """The broker's hold on its keeper: the socket whose closing ends it, and its pid, 0 if it is no child of the broker."""
 
     __slots__ = ("pid", "sock")
 
-    def __init__(self, sock: socket.socket, pid: int | None = None) -> None:
+    def __init__(self, sock: socket.socket, pid: int = 0) -> None:
         self.sock = sock
         self.pid = pid
 

@@ -163,7 +163,7 @@ class Spawner:
         self._loop.remove_writer(self._sock)
         self._drop_outbox()
         self._sock.close()
-        if self._pid is not None:
+        if self._pid:
             with suppress(ChildProcessError):
                 os.waitpid(self._pid, 0)
         for id in list(self._starting):
