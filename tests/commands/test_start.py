@@ -187,9 +187,9 @@ def test_a_signal_ends_the_session_in_order(tmp_path: Path, words: list[str], si
     assert running.returncode == 128 + signum
 
 
-@pytest.mark.parametrize("rank", [0, 1, 2])
-def test_a_broker_that_is_killed_leaves_nothing_behind(tmp_path: Path, rank: int) -> None:
-    with session(tmp_path, "-s3", script="echo $FLUX_URI; setsid sleep 1000 & exec sleep 1000") as running:
+@pytest.mark.parametrize(("words", "rank"), [([], 0), (["-s3"], 0), (["-s3"], 1), (["-s3"], 2)])
+def test_a_broker_that_is_killed_leaves_nothing_behind(tmp_path: Path, words: list[str], rank: int) -> None:
+    with session(tmp_path, *words, script="echo $FLUX_URI; setsid sleep 1000 & exec sleep 1000") as running:
         pid = broker_pid(running, rank)
         os.kill(pid, signal.SIGKILL)
         assert running.stderr is not None
@@ -199,8 +199,9 @@ def test_a_broker_that_is_killed_leaves_nothing_behind(tmp_path: Path, rank: int
     assert running.returncode == (143 if rank else 137)
 
 
-def test_a_launcher_that_is_killed_takes_the_session_along(tmp_path: Path) -> None:
-    with session(tmp_path, "-s3") as running:
+@pytest.mark.parametrize("words", [["-s3"], []])
+def test_a_launcher_that_is_killed_takes_the_session_along(tmp_path: Path, words: list[str]) -> None:
+    with session(tmp_path, *words) as running:
         running.kill()
 
 

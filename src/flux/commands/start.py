@@ -47,11 +47,11 @@ def main(argv: list[str]) -> int:
     _split_broker_opts(args)
     options = broker.options(args)
     _check_directory()
-    if args.size is None:
+    if args.size is None and {"PMI_FD", "PMI_PORT"} & os.environ.keys():
         from flux.broker import process
 
         return process.main(options)
-    return _session(args.size, options)
+    return _session(args.size or 1, options)
 
 
 def _session(size: int, options: BrokerOptions) -> int:
