@@ -33,7 +33,7 @@ DEAF = frozenset(
 
 
 class Keeper:
-    """The broker's hold on its keeper: the socket whose closing ends it, and its pid, 0 if it is no child of the broker."""
+    """The broker's hold on its keeper: the socket whose closing ends it, and its pid, 0 if somebody else forked it."""
 
     __slots__ = ("pid", "sock")
 
