@@ -25,7 +25,7 @@ def test_where_tmpdir_is_too_long_for_sockets_it_is_below_tmp(tmp_path: Path) ->
 
 
 def test_a_tmpdir_that_is_not_there_is_named() -> None:
-    with pytest.raises(OSError, match="/nonexistent/no/flux-.*: No such file"):
+    with pytest.raises(OSError, match=r"/nonexistent/no/flux-.*: No such file"):
         make({"TMPDIR": "/nonexistent/no"})
 
 
