@@ -6,6 +6,7 @@ event link stands, and only then is its first message, the hello, let in. So no 
 A frame on the tree is 8 bytes, the number of the last event that the sender has seen, and the message."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from struct import Struct
 from typing import NamedTuple
@@ -14,12 +15,17 @@ import zmq
 
 from flux.runtime import curve
 from flux.runtime.curve import Gatekeeper, Keys
+from flux.runtime.monitor import Doorkeeper, Monitor
 from flux.runtime.zsocket import Reader
 from flux.wire.codec import decode, encode
 from flux.wire.framing import MAX_MESSAGE, join, split
 from flux.wire.message import BadMessage, Message
 
 _mark = Struct(">Q")
+MOST_EARLY = 100
+"""Messages of a child that are kept until its event link stands; a broker sends one, its hello."""
+MOST_STRANGERS = 10_000
+"""So many may send before their event link stands; the others are not heard."""
 PROBES = (0.0, 0.01, 0.1, 1.0)
 """Seconds after a disconnect at which children are probed: ZeroMQ says that one is gone, not which, nor at once."""
 
@@ -49,13 +55,14 @@ class Wiring:
         self._context.setsockopt(zmq.MAX_SOCKETS, 64)
         self._gate = Gatekeeper(loop, self._context) if keys is not None else None
         self._readers: dict[str, Reader] = {}
+        self._monitors: dict[str, Monitor | Doorkeeper] = {}
         self._parent = b""
         self._down: zmq.Socket[bytes] | None = None
         self._up: zmq.Socket[bytes] | None = None
         self._events: zmq.Socket[bytes] | None = None
         self._children: set[bytes] = set()
-        self._listening: set[bytes] = set()
-        self._early: dict[bytes, list[bytes]] = {}
+        self._listening: Counter[bytes] = Counter()
+        self._early: dict[bytes, list[list[bytes]]] = {}
 
     # -- connections ------------------------------------------------------------------------------------------------
 
@@ -64,11 +71,12 @@ class Wiring:
         self._down, self._events = self._socket(zmq.ROUTER), self._socket(zmq.XPUB)
         self._down.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._down.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        self._events.setsockopt(zmq.XPUB_VERBOSER, 1)  # who comes back may be here before it has left
         for socket in (self._down, self._events):
             if self._keys is not None:
                 curve.serve(socket, self._keys)
-        monitor = self._down.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
-        self._read("monitor-below", monitor, self._below)
+        self._monitors["children"] = Doorkeeper(self._loop, self._down, self._left, self._stranger)
+        self._monitors["subscriptions"] = Doorkeeper(self._loop, self._events, lambda: None, self._stranger)
         self._down.bind(tree)
         self._events.bind(event)
         self._read("children", self._down, self._from_child)
@@ -88,8 +96,8 @@ class Wiring:
         for socket in (self._up, events):
             if self._keys is not None:
                 curve.join(socket, self._keys, endpoint.pubkey.encode())
-        monitor = self._up.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH)
-        self._read("monitor-above", monitor, self._above)
+        watched = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+        self._monitors["parent"] = Monitor(self._loop, self._up, watched, self._above)
         for prefix in (b"", self._uuid):
             events.setsockopt(zmq.SUBSCRIBE, prefix)
         events.connect(endpoint.event)
@@ -101,15 +109,16 @@ class Wiring:
         """Gives up a link."""
         if link == self._parent:
             self._parent, self._up = b"", None
-            for name in ("monitor-above", "events", "parent"):
+            self._monitors.pop("parent").close()
+            for name in ("events", "parent"):
                 self._readers.pop(name).close()
         self._children.discard(link)
-        self._listening.discard(link)
 
     def close(self) -> None:
         """Closes all; what was sent is given a moment to leave."""
-        for reader in self._readers.values():
-            reader.close()
+        for closing in (*self._monitors.values(), *self._readers.values()):
+            closing.close()
+        self._monitors.clear()
         self._readers.clear()
         if self._gate is not None:
             self._gate.close()
@@ -147,12 +156,13 @@ class Wiring:
         return True
 
     def _from_child(self, parts: list[bytes]) -> None:
-        link = parts[0]
-        if link in self._listening:
+        link, rest = parts[0], parts[1:]
+        if link in self._children or link in self._listening:
             self._children.add(link)
-            self._receive(link, parts[1:])
-        elif len(self._early) < 10_000:
-            self._early[link] = parts[1:]
+            self._receive(link, rest)
+        elif link in self._early or len(self._early) < MOST_STRANGERS:
+            self._early.setdefault(link, []).append(rest)
+            del self._early[link][MOST_EARLY:]
 
     def _from_parent(self, parts: list[bytes]) -> None:
         self._receive(self._parent, parts)
@@ -183,21 +193,20 @@ class Wiring:
         link = parts[0][1:]
         if not link:
             return
-        if parts[0][:1] == b"\0":
-            self._listening.discard(link)
+        self._listening[link] += 1 if parts[0][:1] == b"\1" else -1
+        if self._listening[link] <= 0:
+            del self._listening[link]
             return
-        self._listening.add(link)
-        early = self._early.pop(link, None)
-        if early is not None:
+        for early in self._early.pop(link, []):
             self._from_child([link, *early])
 
     # -- what the monitors say --------------------------------------------------------------------------------------
 
-    def _below(self, parts: list[bytes]) -> None:
-        kind = int.from_bytes(parts[0][:2], "little")
-        if kind != zmq.EVENT_DISCONNECTED:
-            self._ears.noise("a connection to the overlay port did not speak our protocol")
-            return
+    def _stranger(self) -> None:
+        self._ears.noise("somebody connected to an overlay port who does not speak our protocol or has no key of ours")
+
+    def _left(self) -> None:
+        """A connection below ended."""
         for delay in PROBES:
             self._loop.call_later(delay, self._probe)
 
@@ -214,10 +223,12 @@ class Wiring:
             self.disconnect(link)
             self._ears.lost(link, "connection lost")
 
-    def _above(self, parts: list[bytes]) -> None:
-        kind = int.from_bytes(parts[0][:2], "little")
-        if self._parent:
-            self._ears.lost(self._parent, "connection lost" if kind == zmq.EVENT_DISCONNECTED else "key refused")
+    def _above(self, event: int) -> None:
+        """The connection to the parent ended: it is given up, else ZeroMQ would make it again behind our back."""
+        parent = self._parent
+        if parent:
+            self.disconnect(parent)
+            self._ears.lost(parent, "connection lost" if event == zmq.EVENT_DISCONNECTED else "key refused")
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
