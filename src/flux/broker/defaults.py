@@ -1,4 +1,6 @@
-"""What the attributes are unless -S says otherwise."""
+"""What the attributes are unless -S says otherwise, and what -S may not say."""
+
+from errno import EINVAL, EPERM
 
 CHANGEABLE = {
     "tbon.topo": "kary:32",
@@ -7,3 +9,20 @@ CHANGEABLE = {
     "broker.rc2_none": "0",
     "broker.quorum": "",
 }
+
+FACTS = frozenset(
+    (
+        *("rank", "size", "version", "hostname", "hostlist", "local-uri", "parent-uri", "jobid", "instance-level"),
+        *("broker.pid", "broker.uuid", "broker.starttime", "broker.boot-method", "broker.mapping"),
+        *("tbon.level", "tbon.maxlevel", "tbon.descendants", "tbon.endpoint", "tbon.parent-endpoint"),
+    )
+)
+"""Attributes that say how things are: nobody sets them."""
+
+
+def check(name: str, value: str, size: int) -> None:
+    """Refuses what -S may not say; OSError names it: EPERM for a fact, EINVAL for a value that cannot be."""
+    if name in FACTS:
+        raise OSError(EPERM, f"-S {name}: this attribute says how things are, it cannot be set")
+    if name == "broker.quorum" and value and not (value.isdecimal() and 1 <= int(value) <= size):
+        raise OSError(EINVAL, f"-S broker.quorum: '{value}' is not a number from 1 to the size, {size}")

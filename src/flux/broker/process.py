@@ -12,7 +12,7 @@ from flux.base.version import INTERFACE
 from flux.broker import boot
 from flux.broker.attributes import AttributeTable
 from flux.broker.broker import Broker
-from flux.broker.defaults import CHANGEABLE
+from flux.broker.defaults import CHANGEABLE, check
 from flux.broker.host import BrokerHost, Clock
 from flux.broker.life import Life
 from flux.broker.modules import ModuleTable
@@ -98,6 +98,7 @@ class Process:
         """The attributes by their defaults, then by -S."""
         table = AttributeTable(CHANGEABLE)
         for name, value in self._options.attributes.items():
+            check(name, value, self._pmi.size)
             table.set(name, value)
         given = table.lookup("rundir", "")
         if given:

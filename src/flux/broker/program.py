@@ -33,7 +33,7 @@ class InitialProgram:
 
     async def run(self) -> int:
         """Runs it; returns its exit code, 128 + the signal that ended it, 127 if there is no such command."""
-        if not self._command and self._attributes.lookup("broker.rc2_none", "0") in ("1", "true"):
+        if self.absent or self._ended.done():
             return await self._ended
         env = environment(os.environ, self._attributes.get("local-uri"))
         argv = command_line(self._command, env)
@@ -50,17 +50,23 @@ class InitialProgram:
         return await self._ended
 
     @property
+    def absent(self) -> bool:
+        """Whether the session is to run without one, until it is shut down (attribute broker.rc2_none)."""
+        return not self._command and self._attributes.lookup("broker.rc2_none", "0") in ("1", "true")
+
+    @property
     def interactive(self) -> bool:
         """Whether it is a shell that somebody types into: it deals with the terminal's signals itself."""
         return not self._command
 
-    def signal(self, signum: int) -> None:
-        """Passes a signal on to it."""
+    def signal(self, signum: int) -> bool:
+        """Passes a signal on to it, once it runs; False if there is no program."""
         if self._process is not None:
             with suppress(OSError):
                 self._process.kill(signum)
-        elif self._starting:
+        elif not self.absent:
             self._early.append(signum)  # it may run already: we just have not heard so
+        return not self.absent
 
     def stop(self) -> None:
         """Ends it with the session: SIGHUP to a shell (which ignores SIGTERM), SIGTERM to others, then SIGKILL."""

@@ -33,7 +33,7 @@ class Program(Protocol):
 
     async def run(self) -> int: ...  # its exit code, 128 + the signal that ended it
     def stop(self) -> None: ...
-    def signal(self, signum: int) -> None: ...
+    def signal(self, signum: int) -> bool: ...  # whether there is one to take it
 
 
 class Session:
@@ -86,9 +86,9 @@ class Session:
     def signal(self, signum: int) -> None:
         """A signal came: rank 0 passes it to the initial program; SIGTERM elsewhere makes this broker leave."""
         self._host.log(LOG_DEBUG, "broker", f"signal {signum}")
-        if self._life.state == State.RUN and self._program is not None:
-            self._program.signal(signum)
-        elif signum == SIGTERM or self._life.state < State.RUN:
+        if self._life.state == State.RUN and self._program is not None and self._program.signal(signum):
+            return
+        if signum == SIGTERM or self._life.state < State.RUN or self._program is not None:
             self.fail("", 128 + signum)
             self.post("shutdown")
             self.post("panic")
