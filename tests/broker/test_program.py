@@ -25,7 +25,7 @@ class Started:
         self.watcher.exited(self, signum)
 
 
-def run(meanwhile: Callable[[InitialProgram], None], *command: str) -> int:
+def run(meanwhile: Callable[[InitialProgram], object], *command: str) -> int:
     """Runs a program, and does something to it when it has been started but nobody has said so yet."""
 
     async def scenario() -> int:

@@ -5,6 +5,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from errno import EEXIST
+from typing import Any
 
 from flux.broker.hops import Deliver, Links, Subscriptions
 from flux.broker.logger import Logger
@@ -85,7 +86,14 @@ class Broker:
             except Exception:
                 self._bug(out)
 
-    def _bug(self, out: object) -> None:
+    def _guarded(self, tell: Callable[..., None], *what: Any) -> None:
+        """Tells one of several: its mistake does not keep it from the others."""
+        try:
+            tell(*what)
+        except Exception:
+            self._bug(*what[:1])
+
+    def _bug(self, out: object = None) -> None:
         """A mistake of ours: traceback to the log, unless it is the log that fails."""
         text = traceback.format_exc().rstrip()
         if getattr(out, "topic", "") == "log.append":
@@ -105,6 +113,8 @@ class Broker:
                     self._do(node.send(msg, via) if mark < 0 else node.receive(msg, via, mark))
                 except BadMessage as error:
                     self.log(LOG_WARNING, "broker", f"ignored a message: {error}")
+                except Exception:
+                    self._bug(msg)
         finally:
             self._draining = False
         if box:
@@ -158,7 +168,7 @@ class Broker:
         for hop in self.subscriptions.hearers(event):
             deliver = self._hops.get(hop)
             if deliver is not None:
-                deliver(event)
+                self._guarded(deliver, event)
 
     def _publish(self, event: Message) -> None:
         if self.links is not None:
@@ -172,11 +182,11 @@ class Broker:
                 self.log(level, "broker", f"lost rank{'s' * (len(ranks) > 1)} {','.join(map(str, ranks))}: {reason}")
                 for uuid in uuids:
                     for service in services:
-                        service.link_lost(uuid)
+                        self._guarded(service.link_lost, uuid)
             case EventsLost(last):
                 self.log(LOG_WARNING, "broker", f"events up to {last} were lost")
                 for service in services:
-                    service.events_lost()
+                    self._guarded(service.events_lost)
             case Noise(text):
                 self.log(LOG_WARNING, "broker", text)
         self.told(notice)
