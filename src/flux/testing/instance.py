@@ -119,6 +119,7 @@ class SimBroker:
         self.session = Session(
             self.broker, self.host, self.life, self.modules, lambda: self.connect(parent or 0), self.program, modules
         )
+        self.session.ended.add_done_callback(lambda ended: self.links.close())
         self._faces = 0
 
     def connect(self, parent: int) -> None:

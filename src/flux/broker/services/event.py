@@ -1,7 +1,6 @@
 """`event`: publishing by request, for who wants to know the event's number."""
 
 import base64
-import binascii
 from asyncio import sleep
 from errno import EPROTO
 from typing import ClassVar
@@ -37,5 +36,5 @@ def _decoded(payload: str | None) -> bytes | None:
         return None
     try:
         return base64.b64decode(payload, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise OSError(EPROTO, "event.publish: payload is not base64") from None
