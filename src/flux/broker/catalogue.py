@@ -2,6 +2,7 @@
 
 import sys
 from errno import EINVAL, ENOENT
+from functools import cache
 from importlib import import_module, util
 from pathlib import Path
 from types import ModuleType
@@ -43,12 +44,18 @@ def find(name: str) -> Found:
     if "/" in name or name.endswith(".py"):
         return Found(_only_service(_from_file(name), name), name)
     if name in BUILT_IN:
-        return Found(_only_service(import_module(BUILT_IN[name]), name), BUILT_IN[name])
+        return _built_in(name)
     from importlib.metadata import entry_points  # costs as much as all of the broker: only who needs it pays
 
     for entry in entry_points(group=GROUP, name=name):
         return Found(_service(entry.load(), name, entry.value), entry.value)
     raise OSError(ENOENT, f"{name}: module not found")
+
+
+@cache
+def _built_in(name: str) -> Found:
+    """Looked for once, before brokers are forked: to look through a Python module is to get one's own copy of it."""
+    return Found(_only_service(import_module(BUILT_IN[name]), name), BUILT_IN[name])
 
 
 def renamed(service: type[Service], name: str) -> type[Service]:
