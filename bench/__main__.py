@@ -33,12 +33,14 @@ def main() -> int:
     if args.vs:
         contenders.append(Contender(args.vs, ours=False, effort=effort))
     versions = [contender.version() for contender in contenders]
-    load = machine.noise()
+    found, load = machine.describe(), machine.noise()
     samples = measure(contenders, args.names or BENCHES, args.turns or (1 if args.quick else 5), say)
     rows = table.rows(FIGURES, samples)
     print(table.table(rows))
+    loads = [load, machine.noise()]
+    print(f"\n{table.footer(found, loads)}")
     if args.json:
-        head = {"machine": machine.describe(), "load": [load, machine.noise()], "versions": versions}
+        head = {"machine": found, "load": loads, "versions": versions}
         args.json.write_text(json.dumps(head | {"figures": table.as_json(rows, samples)}, indent=1) + "\n")
     return int(any(row.ours == "failed" for row in rows))
 

@@ -1,5 +1,6 @@
 """What was measured, as a table and as JSON."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bench.contender import Value
@@ -68,6 +69,14 @@ def table(found: list[Row]) -> str:
 def pad(cell: str, width: int, column: int) -> str:
     """A cell as wide as its column."""
     return cell.ljust(width) if column < 2 or column == len(HEADS) - 1 else cell.rjust(width)
+
+
+def footer(machine: Mapping[str, object], loads: Sequence[float | None]) -> str:
+    """The machine that the figures are of, and how busy it was with other things as well."""
+    return (
+        "{cores} cores ({processor}), {memory_gb} GB, {kernel}, Python {python}; load average {before}, then {after}\n"
+        "two processes pass a message there and back in {round_trip_us} us (on one core, on two)"
+    ).format(**machine, before=loads[0], after=loads[1])
 
 
 def as_json(found: list[Row], samples: list[Samples]) -> list[dict[str, Any]]:

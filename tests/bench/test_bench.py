@@ -23,6 +23,7 @@ def test_a_quick_look_measures_requests_events_and_keys_and_writes_json(tmp_path
     done = bench("--quick", "--json", str(tmp_path / "found.json"), "rpc", "events", "kvs")
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "found.json").read_text())
+    assert all(trip > 0 for trip in found["machine"]["round_trip_us"])
     names = {figure.name for figure in FIGURES if figure.bench in ("rpc", "events", "kvs")}
     assert {entry["name"] for entry in found["figures"] if entry["ours"] > 0} == names
     assert all(entry["what"] in done.stdout for entry in found["figures"])
