@@ -155,11 +155,27 @@ def test_a_directory_that_is_gone_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [["-s3"], []])
 def test_a_broker_that_cannot_start_is_named(tmp_path: Path, words: list[str]) -> None:
-    code, out, err = start(tmp_path, *words, "-S", "tbon.topo=wheel:3", "echo up")
+    code, out, err = start(tmp_path, *words, "-S", "heartbeat.period=never", "echo up")
     assert (code, out) == (1, "")
-    assert "flux-broker: rank " in err
-    assert "wheel:3" in err
+    assert "flux-broker: rank 0: heartbeat.period: 'never' is not a duration" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("size", [["-s3"], []])
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ("tbon.topo=foo", "tbon.topo: unknown topology 'foo' (known: kary:K)"),
+        ("tbon.topo=kary:x", "tbon.topo: unknown topology 'kary:x' (known: kary:K)"),
+        ("broker.quorum=9", "-S broker.quorum: '9' is not a number from 1 to the size, "),
+        ("rank=3", "-S rank: this attribute says how things are, it cannot be set"),
+    ],
+)
+def test_an_attribute_that_cannot_be_is_one_clear_line(tmp_path: Path, size: list[str], setting: str, why: str) -> None:
+    code, out, err = start(tmp_path, *size, "-S", setting, "echo up")
+    assert (code, out) == (1, "")
+    assert why in err
+    assert len(err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("reply", [b"HTTP/1.1 400 Bad Request\r\n", b"cmd=maxes rc=0\n", b""])

@@ -2,6 +2,8 @@
 
 from errno import EINVAL, EPERM
 
+from flux.overlay.topology import topology
+
 CHANGEABLE = {
     "tbon.topo": "kary:32",
     "tbon.prefertcp": "0",
@@ -26,3 +28,5 @@ def check(name: str, value: str, size: int) -> None:
         raise OSError(EPERM, f"-S {name}: this attribute says how things are, it cannot be set")
     if name == "broker.quorum" and value and not (value.isdecimal() and 1 <= int(value) <= size):
         raise OSError(EINVAL, f"-S broker.quorum: '{value}' is not a number from 1 to the size, {size}")
+    if name == "tbon.topo":
+        topology(value, size)

@@ -57,8 +57,11 @@ def main(argv: list[str]) -> int:
 def _session(size: int, options: BrokerOptions) -> int:
     """Forks the brokers, with a run directory that they share and that is gone afterwards."""
     from flux.broker import process
+    from flux.broker.defaults import check
     from flux.runtime import launch, rundir
 
+    for name, value in options.attributes.items():
+        check(name, value, size)
     _warm()
     own = ""
     if "rundir" in options.attributes:

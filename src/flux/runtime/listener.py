@@ -51,7 +51,10 @@ async def listen(
         raise OSError(ENAMETOOLONG, f"{path}: longer than the {LONGEST_PATH} bytes of a socket's path")
     remove_socket(path)
     loop = asyncio.get_running_loop()
-    server = await loop.create_unix_server(lambda: _Accepted(connected, received, lost), path, backlog=512)
+    try:
+        server = await loop.create_unix_server(lambda: _Accepted(connected, received, lost), path, backlog=512)
+    except OSError as error:
+        raise OSError(error.errno, f"{path}: {os.strerror(error.errno or 0)}") from None
     os.chmod(path, 0o777)
     return Listener(server, path)
 

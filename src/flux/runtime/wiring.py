@@ -6,6 +6,7 @@ event link stands, and only then is its first message, the hello, let in. So no 
 A frame on the tree is 8 bytes, the number of the last event that the sender has seen, and the message."""
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable
 from struct import Struct
@@ -77,8 +78,8 @@ class Wiring:
                 curve.serve(socket, self._keys)
         self._monitors["children"] = Doorkeeper(self._loop, self._down, self._left, self._stranger)
         self._monitors["subscriptions"] = Doorkeeper(self._loop, self._events, lambda: None, self._stranger)
-        self._down.bind(tree)
-        self._events.bind(event)
+        _bind(self._down, tree)
+        _bind(self._events, event)
         self._read("children", self._down, self._from_child)
         self._read("subscriptions", self._events, self._subscription)
         return Endpoint(_bound(self._down), _bound(self._events), self._keys.public.decode() if self._keys else "")
@@ -240,6 +241,14 @@ class Wiring:
 
     def _read(self, name: str, socket: zmq.Socket[bytes], read: Callable[[list[bytes]], None]) -> None:
         self._readers[name] = Reader(self._loop, socket, read)
+
+
+def _bind(socket: zmq.Socket[bytes], endpoint: str) -> None:
+    """Binds; OSError names an endpoint that cannot be."""
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as error:
+        raise OSError(error.errno, f"{endpoint}: {os.strerror(error.errno or 0)}") from None
 
 
 def _bound(socket: zmq.Socket[bytes]) -> str:

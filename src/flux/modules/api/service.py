@@ -22,6 +22,7 @@ class Api(Service):
     async def start(self) -> None:
         """Binds the socket that the attribute local-uri names."""
         self._clients: dict[Any, Client] = {}
+        self._listener: Any = None
         self._broker = self.host.port("neighbours")
         self._new_hop = self.host.port("uuid")
         path = self.host.attributes.get("local-uri").removeprefix("local://")
@@ -31,7 +32,8 @@ class Api(Service):
         """Hangs up on everybody, after the answers that wait."""
         for link in list(self._clients):
             link.close("the broker is shutting down")
-        await self._listener.close()
+        if self._listener is not None:
+            await self._listener.close()
 
     def deliver(self, msg: Message) -> None:
         """Events go to the clients that subscribed; the rest is for the service itself."""
