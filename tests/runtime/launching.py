@@ -15,28 +15,28 @@ from flux.runtime.spawn import Spawner
 from flux.testing.spawn import Recorder
 
 
-def broker(rank: int, keeper: Keeper) -> int:
+def broker(pmi: Bootstrap, keeper: Keeper) -> int:
     """Does for its rank what the program's arguments say: `up`, then what follows `RANK:`."""
     for word in sys.argv[3:]:
         which, _, what = word.partition(":")
-        if which in (str(rank), "*"):
-            code = asyncio.run(started(keeper)) if what == "start" else act(rank, what)
+        if which in (str(pmi.rank), "*"):
+            code = asyncio.run(started(keeper)) if what == "start" else act(pmi, what)
             if code is not None:
                 return code
     return 0
 
 
-def act(rank: int, what: str) -> int | None:
+def act(pmi: Bootstrap, what: str) -> int | None:
     """One step of a broker's life; a number ends it."""
     verb, _, argument = what.partition("=")
     match verb:
         case "up":
-            globals()["boot"] = boot = Bootstrap()
-            boot.put(str(rank), f"card-{rank}")
-            boot.barrier()
-            assert boot.get(str((rank + 1) % boot.size)) == f"card-{(rank + 1) % boot.size}"
-            boot.finalize()
-            boot.barrier()
+            pmi.put(str(pmi.rank), f"card-{pmi.rank}")
+            pmi.barrier()
+            following = (pmi.rank + 1) % pmi.size
+            assert pmi.get(str(following)) == f"card-{following}"
+            pmi.finalize()
+            pmi.barrier()
         case "exit":
             return int(argument)
         case "refuse":
@@ -48,17 +48,17 @@ def act(rank: int, what: str) -> int | None:
         case "say":
             os.write(1, f"{argument}\n".encode())
         case "abort":
-            Bootstrap().abort(3, argument)
+            pmi.abort(3, argument)
             signal.pause()
         case "pause":
             signal.pause()
         case "garbage":
-            os.write(int(os.environ["PMI_FD"]), b"HTTP/1.1 400\n")
+            os.write(pmi.fileno(), b"HTTP/1.1 400\n")
             signal.pause()
         case "lifeline":
-            os.read(int(os.environ["PMI_FD"]), 1)
+            os.read(pmi.fileno(), 1)
         case "foreground":
-            os.write(1, f"{rank} {os.getpgrp() == os.getpid()} {os.isatty(0)}\n".encode())
+            os.write(1, f"{pmi.rank} {os.getpgrp() == os.getpid()} {os.isatty(0)}\n".encode())
     return None
 
 

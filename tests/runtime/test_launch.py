@@ -110,4 +110,4 @@ def test_verbose_names_the_processes_and_then_what_they_say(tmp_path: Path) -> N
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_size_below_1_is_refused(size: int) -> None:
     with pytest.raises(OSError, match="size must be at least 1"):
-        launch(size, lambda rank, keeper: 0, lambda text: None)
+        launch(size, lambda pmi, keeper: 0, lambda text: None)

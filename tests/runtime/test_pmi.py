@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flux.runtime.pmi import Bootstrap
+from flux.runtime.pmi import Bootstrap, Forked
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 
@@ -64,6 +64,27 @@ def test_without_pmi_a_broker_is_alone() -> None:
     boot.finalize()
     boot.abort(1)
     boot.close()
+
+
+@pytest.mark.parametrize(("known", "told"), [({"0": "a", "1": "b"}, True), ({"PMI_process_mapping": "m"}, False)])
+def test_a_process_that_the_server_has_forked_need_not_ask_for_what_it_knows(known: dict[str, str], told: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        boot = Forked(theirs, 1, 2, known)
+        assert (boot.rank, boot.size, boot.lifeline, boot.told) == (1, 2, True, told)
+        assert [boot.get(key) for key in known] == list(known.values())
+        boot.close()
+        assert ours.recv(100) == b""
+
+
+def test_a_process_that_the_server_has_forked_asks_for_the_rest() -> None:
+    answers = {"put": "put_result rc=0", "barrier_in": "barrier_out rc=0", "get": "get_result rc=0 value=hello"}
+    with served(lambda asked: "cmd=" + answers[asked.partition(" ")[0].removeprefix("cmd=")]) as environ:
+        boot = Forked(socket.socket(fileno=int(environ["PMI_FD"])), 1, 2, {"a": "b"})
+        boot.put("k0", "hello")
+        boot.barrier()
+        assert boot.get("k1") == "hello"
+        boot.close()
 
 
 @pytest.mark.parametrize(

@@ -35,13 +35,13 @@ THRESHOLDS = (700, 10, 10)
 """Python's own: while it starts, the `flux` command collects no garbage."""
 
 
-def main(options: BrokerOptions, keeper: Keeper | None = None) -> int:
+def main(options: BrokerOptions, pmi: Bootstrap | None = None, keeper: Keeper | None = None) -> int:
     """Runs one broker to its end; returns the exit code. What goes wrong is one line on stderr and exit code 1.
 
-    A broker that is not given a keeper forks its own.
+    A broker that nobody gives these finds PMI by its environment, and forks a keeper of its own.
     """
     try:
-        pmi = Bootstrap()
+        pmi = pmi or Bootstrap()
     except OSError as error:
         system.to_stderr(f"flux-broker: {error.strerror}")
         return 1
@@ -61,7 +61,7 @@ class Process:
 
     def __init__(self, options: BrokerOptions, pmi: Bootstrap, keeper: Keeper) -> None:
         self._options, self._pmi, self._keeper = options, pmi, keeper
-        self._uuid = system.fresh_uuid()
+        self._uuid = boot.identity(pmi)
         self._own_rundir = ""
 
     async def run(self) -> int:
@@ -150,9 +150,10 @@ class Process:
         end = boot.listen(wiring, where, pmi.rank, tree, attributes.get("rundir"))
         own = Card(attributes.get("hostname"), self._uuid, end.tree, end.event, end.pubkey)
         cards = boot.exchange(pmi, own, tree, attributes, where.local)
-        for card in cards.values():
-            wiring.admit(card.pubkey)
-        pmi.barrier()
+        if not where.local:
+            for card in cards.values():
+                wiring.admit(card.pubkey)
+            pmi.barrier()  # nobody connects before all have been admitted
         attributes.fix("tbon.endpoint", end.tree)
         return wiring, lambda: self._connect(wiring, tree, cards, attributes)
 
@@ -187,8 +188,8 @@ class Process:
         return Session(broker, host, life, modules, connect, program)
 
     def _report_up(self, state: State) -> None:
-        """Who started us takes a process that finalized PMI for one that came up."""
-        if state == State.RUN:
+        """Who started us takes a process that finalized PMI for one that came up. `flux start` asks rank 0 alone."""
+        if state == State.RUN and not (self._pmi.told and self._pmi.rank):
             self._pmi.finalize()
 
     # -- the outside ------------------------------------------------------------------------------------------------

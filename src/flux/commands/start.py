@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
 
 def _session(size: int, options: BrokerOptions) -> int:
     """Forks the brokers, with a run directory that they share and that is gone afterwards."""
-    from flux.broker import process
+    from flux.broker import boot, process
     from flux.broker.defaults import check
     from flux.runtime import launch, rundir
 
@@ -73,8 +73,9 @@ def _session(size: int, options: BrokerOptions) -> int:
     try:
         return launch.launch(
             size,
-            lambda rank, keeper: process.main(others if rank else shared, keeper),
+            lambda pmi, keeper: process.main(others if pmi.rank else shared, pmi, keeper),
             lambda text: complain("flux-start", text),
+            pairs=boot.foretold(size, shared.attributes),
             verbose=options.verbose,
         )
     finally:

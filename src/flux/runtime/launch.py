@@ -4,7 +4,7 @@ import gc
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from errno import EINVAL
 from select import POLLIN, poll
@@ -14,15 +14,17 @@ from typing import NamedTuple, NoReturn
 
 from flux.runtime.descriptor import close_all_but, fill_standard
 from flux.runtime.keeper import Keeper, fork_at
-from flux.runtime.linux import descendants, set_process_name, set_subreaper
+from flux.runtime.linux import descendants, set_subreaper
+from flux.runtime.pmi import Bootstrap, Forked
 from flux.wire.message import BadMessage
 from flux.wire.pmi import MAPPING_KEY, Abort, Action, Enter, Lines, Reply, Server
 
-Broker = Callable[[int, Keeper], int]
-"""Runs the broker of a rank, with its keeper, to its end in this process; returns its exit code."""
+Broker = Callable[[Bootstrap, Keeper], int]
+"""Runs a broker to its end in this process, with what PMI says and its keeper; returns its exit code."""
 
 PASSED_ON = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 OURS = (*PASSED_ON, signal.SIGCHLD)
+NOTHING: Mapping[str, str] = {}
 GRACE = 5.0
 """Seconds that the other brokers have to end after rank 0 has."""
 
@@ -36,25 +38,30 @@ class Child(NamedTuple):
     lines: Lines
 
 
-def launch(size: int, broker: Broker, say: Callable[[str], None], *, verbose: int = 0) -> int:
+def launch(
+    size: int, broker: Broker, say: Callable[[str], None], *, pairs: Mapping[str, str] = NOTHING, verbose: int = 0
+) -> int:
     """Runs `size` brokers and returns the exit code of rank 0 (128 + the signal that ended it). Nothing is left behind.
 
-    Call it with everything imported and before there are threads, sockets or ZeroMQ contexts. `say` gets a line for
-    each broker that ends as it should not; with `verbose` also for each that starts, with 2 all that is said in PMI.
+    Call it with everything imported and before there are threads, sockets or ZeroMQ contexts. `pairs` is what is known
+    in PMI from the start. `say` gets a line for each broker that ends as it should not; with `verbose` also for each
+    that starts, with 2 all that is said in PMI.
     """
     if size < 1:
         raise OSError(EINVAL, f"size must be at least 1, not {size}")
     set_subreaper()
-    return _Launch(size, broker, say, verbose).run()
+    return _Launch(size, broker, say, pairs, verbose).run()
 
 
 class _Launch:
     """The brokers of one session."""
 
-    def __init__(self, size: int, broker: Broker, say: Callable[[str], None], verbose: int) -> None:
+    def __init__(
+        self, size: int, broker: Broker, say: Callable[[str], None], pairs: Mapping[str, str], verbose: int
+    ) -> None:
         self._size, self._broker, self._say, self._verbose = size, broker, say, verbose
-        mapping = {MAPPING_KEY: f"(vector,(0,1,{size}))"}
-        self._server = Server(range(size), size, "", mapping, greeting={"lifeline": "1"})
+        self._pairs = {MAPPING_KEY: f"(vector,(0,1,{size}))", **pairs}
+        self._server = Server(range(size), size, "", self._pairs)
         self._children: dict[int, Child] = {}
         self._socks: list[socket] = []
         self._on_call: dict[int, tuple[int, socket]] = {}
@@ -101,11 +108,9 @@ class _Launch:
             close_all_but(pmi.fileno(), keeper.fileno())
             if rank > 0:
                 _leave_terminal()
-            os.environ |= {"PMI_FD": str(pmi.detach()), "PMI_RANK": str(rank), "PMI_SIZE": str(self._size)}
-            set_process_name(f"flux-broker-{rank}")
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Python makes a traceback of it
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            code = self._broker(rank, Keeper(keeper))
+            code = self._broker(Forked(pmi, rank, self._size, self._pairs), Keeper(keeper))
         except OSError as error:
             self._say(f"{rank}: {error.strerror or error}")
         except BaseException as error:

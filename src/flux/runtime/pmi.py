@@ -19,13 +19,15 @@ class Bootstrap:
         """`name` is the job's name for its key-value space; a Flux job id when Flux started us."""
         self.lifeline = False
         """Whether the server lives as long as this process should: its end of file means `end`."""
+        self.told = False
+        """Whether all that the others would put was known before they were there: nobody needs to put it."""
         self._pairs: dict[str, str] = {}
         self._lines, self._ready = Lines(), list[bytes]()
         self._value_max = 1024
-        self._sock = _connect(environ)
         self._readable = poll()
+        self._sock: socket | None = None
+        self._attach(_connect(environ))
         if self._sock is not None:
-            self._readable.register(self._sock, POLLIN)
             try:
                 self._greet(environ)
             except BaseException:
@@ -79,6 +81,11 @@ class Bootstrap:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
+    def _attach(self, sock: socket | None) -> None:
+        self._sock = sock
+        if sock is not None:
+            self._readable.register(sock, POLLIN)
+
     def _greet(self, environ: Mapping[str, str]) -> None:
         if "PMI_FD" in environ:
             self.rank, self.size = _number(environ, "PMI_RANK"), _number(environ, "PMI_SIZE")
@@ -130,6 +137,21 @@ class Bootstrap:
             if not data:
                 raise OSError(ECONNRESET, "PMI server closed the connection")
         return self._ready.pop(0)
+
+
+class Forked(Bootstrap):
+    """As a process sees it that the server has forked: it knows from its birth what the server then had to tell."""
+
+    def __init__(self, sock: socket, rank: int, size: int, pairs: Mapping[str, str]) -> None:
+        super().__init__({})
+        self.rank, self.size, self.lifeline = rank, size, True
+        self.told = str(rank) in pairs
+        self._known = pairs
+        self._attach(sock)
+
+    def get(self, key: str) -> str | None:
+        """What is known, or has been said under that key."""
+        return self._known[key] if key in self._known else super().get(key)
 
 
 def _connect(environ: Mapping[str, str]) -> socket | None:

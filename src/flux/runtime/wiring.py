@@ -27,6 +27,8 @@ MOST_EARLY = 100
 """Messages of a child that are kept until its event link stands; a broker sends one, its hello."""
 MOST_STRANGERS = 10_000
 """So many may send before their event link stands; the others are not heard."""
+SOON, LATE = 5, 1000
+"""Milliseconds after which a connection is tried again that found nobody: first, and at most."""
 PROBES = (0.0, 0.01, 0.1, 1.0)
 """Seconds after a disconnect at which children are probed: ZeroMQ says that one is gone, not which, nor at once."""
 
@@ -95,6 +97,8 @@ class Wiring:
         self._up, events = self._socket(zmq.DEALER), self._socket(zmq.SUB)
         self._up.setsockopt(zmq.ROUTING_ID, self._uuid)
         for socket in (self._up, events):
+            socket.setsockopt(zmq.RECONNECT_IVL, SOON)  # the parent may not be there yet
+            socket.setsockopt(zmq.RECONNECT_IVL_MAX, LATE)
             if self._keys is not None:
                 curve.join(socket, self._keys, endpoint.pubkey.encode())
         watched = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
