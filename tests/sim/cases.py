@@ -303,6 +303,45 @@ async def a_barrier_breaks_when_one_of_its_brokers_dies(flux: SimInstance) -> No
     doomed.cancel()
 
 
+@case(15)
+async def those_who_stay_are_served_while_others_die(flux: SimInstance) -> None:
+    ears = {broker.rank: broker.client() for broker in flux.brokers}
+    queues = {rank: ear.listen("sim.") for rank, ear in ears.items()}
+    asked: dict[int, list[list[Response]]] = {broker.rank: [] for broker in flux.brokers}
+
+    def ask(face: Face, topic: str, payload: dict[str, Any], nodeid: int = ANY) -> None:
+        answers: list[Response] = []
+        asked[face.host.rank].append(answers)
+        face.send_request(topic, payload, answers.append, nodeid=nodeid)
+
+    async def work(broker: SimBroker) -> None:
+        face = broker.client()
+        for n in range(15):
+            await pause(flux, 0.04)
+            op = {"key": f"a.{broker.rank}", "flags": 0, "dirent": {"data": "MQ==", "type": "val", "ver": 1}}
+            ask(face, "kvs.commit", {"ops": [op], "namespace": "primary", "flags": 0})
+            ask(face, "kvs.lookup", {"key": "a", "flags": 1, "namespace": "primary"})
+            ask(face, "broker.ping", {}, flux.random.randrange(flux.size))
+            face.publish("sim.event", {"rank": broker.rank, "n": n})
+
+    working = [asyncio.ensure_future(work(broker)) for broker in flux.brokers]
+    for victim in flux.random.sample(range(1, flux.size), 3):
+        await pause(flux, 0.2)
+        if not flux[victim].session.ended.done():
+            flux.kill(victim)
+    await asyncio.gather(*working)
+    await flux.settle()
+    staying = [rank for rank in range(flux.size) if not _way_up(flux, rank) & flux.dead]
+    for rank in staying:
+        assert [len(answers) for answers in asked[rank]] == [1] * 45, f"rank {rank}"
+    heard = {rank: [queues[rank].get_nowait() for _ in range(queues[rank].qsize())] for rank in staying}
+    orders = [[(event.sequence, event.body()["rank"], event.body()["n"]) for event in heard[rank]] for rank in staying]
+    assert all(order == orders[0] for order in orders)
+    assert orders[0] == sorted(set(orders[0]))
+    for rank in staying:
+        assert [n for _, who, n in orders[0] if who == rank] == list(range(15))
+
+
 # -- clients --------------------------------------------------------------------------------------------------------
 
 
