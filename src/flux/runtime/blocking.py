@@ -5,8 +5,9 @@ from _socket import socket as Socket
 from collections.abc import Callable
 from errno import EPROTO
 from select import POLLIN, POLLOUT, poll
-from time import monotonic, sleep, time
+from time import monotonic, perf_counter, sleep, time
 
+from flux.runtime.brisk import BRISK, look
 from flux.runtime.interrupt import Shield
 from flux.runtime.local import CLOSED, LOST, WORTH_ANOTHER_TRY, address, delays, lost, refusal, unreachable
 from flux.wire.framing import MAX_MESSAGE, Unpacker, pack
@@ -44,6 +45,9 @@ class Connection:
         self._out: list[bytes] = []
         self._sent: list[int] = []
         self._poll = poll()
+        self._ahead = poll()
+        self._ahead.register(sock.fileno(), POLLIN)
+        self._brisk = True
         self._shield = Shield()
 
     def __del__(self) -> None:
@@ -86,11 +90,25 @@ class Connection:
             self.flush()
         with self._shield:
             if not self._chunks:
-                if timeout is None:
-                    self._read(0)
-                elif timeout <= 0 or self._wait(POLLIN, timeout):
+                if timeout is not None and timeout <= 0:
                     self._read(MSG_DONTWAIT)
+                else:
+                    self._await(timeout)
             self._unpack(take)
+
+    def _await(self, timeout: float | None) -> None:
+        """Reads what comes within `timeout` seconds; looks for a moment first where the last wait was short."""
+        began = perf_counter()
+        if self._brisk:
+            look(self._here)
+        if timeout is None:
+            self._read(0)
+        elif self._wait(POLLIN, timeout):
+            self._read(MSG_DONTWAIT)
+        self._brisk = perf_counter() - began < BRISK
+
+    def _here(self) -> bool:
+        return bool(self._ahead.poll(0))
 
     def _wait(self, events: int, timeout: float | None) -> bool:
         self._poll.register(self._sock.fileno(), events)

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable
 from errno import EADDRINUSE, ENAMETOOLONG
 
+from flux.runtime.brisk import Vigil
 from flux.runtime.linux import peer_credentials
 from flux.runtime.stream import StreamLink
 from flux.wire.message import Message
@@ -30,17 +31,25 @@ class Listener:
 
 
 class _Accepted(StreamLink):
-    """A connection that says who is at its other end before the first message."""
+    """A connection that says who is at its other end before the first message, and keeps a vigil for the next."""
 
-    def __init__(self, connected: Callable[[StreamLink, int, int], None], received: Received, lost: Lost) -> None:
+    def __init__(
+        self, connected: Callable[[StreamLink, int, int], None], received: Received, lost: Lost, vigil: Vigil
+    ) -> None:
         super().__init__(received, lost)
         self._connected = connected
+        self._came = vigil.came
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
         super().connection_made(transport)
         _, uid, _ = peer_credentials(self.socket)
         self._connected(self, uid, os.getuid())
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop."""
+        super().data_received(data)
+        self._came()
 
 
 async def listen(
@@ -51,8 +60,9 @@ async def listen(
         raise OSError(ENAMETOOLONG, f"{path}: longer than the {LONGEST_PATH} bytes of a socket's path")
     remove_socket(path)
     loop = asyncio.get_running_loop()
+    vigil = Vigil(loop)
     try:
-        server = await loop.create_unix_server(lambda: _Accepted(connected, received, lost), path, backlog=512)
+        server = await loop.create_unix_server(lambda: _Accepted(connected, received, lost, vigil), path, backlog=512)
     except OSError as error:
         raise OSError(error.errno, f"{path}: {os.strerror(error.errno or 0)}") from None
     os.chmod(path, 0o777)
