@@ -1,10 +1,10 @@
 """Where modules come from: the built-in names, entry points of the group `flux.modules`, files."""
 
+import os
 import sys
 from errno import EINVAL, ENOENT
 from functools import cache
-from importlib import import_module, util
-from pathlib import Path
+from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
 
@@ -66,9 +66,11 @@ def renamed(service: type[Service], name: str) -> type[Service]:
 
 
 def _from_file(path: str) -> ModuleType:
-    if not Path(path).is_file():
+    from importlib import util
+
+    if not os.path.isfile(path):
         raise OSError(ENOENT, f"{path}: No such file or directory")
-    name = f"flux_module_{Path(path).stem}"
+    name = f"flux_module_{os.path.splitext(os.path.basename(path))[0]}"
     spec = util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise OSError(EINVAL, f"{path}: is not a Python module")
