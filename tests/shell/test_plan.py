@@ -25,7 +25,13 @@ def test_every_task_runs_exactly_once(ntasks: int, nnodes: int) -> None:
 
 @pytest.mark.parametrize(
     ("ntasks", "ranks", "why"),
-    [(0, [0], "at least 1"), (-3, [0], "at least 1"), (1, [], "no ranks"), (1, [0, 1], "2 nodes for 1 task:")],
+    [
+        (0, [0], "at least 1"),
+        (-3, [0], "at least 1"),
+        (1, [], "no ranks"),
+        (1, [0, 1], "2 nodes for 1 task:"),
+        (1 << 40, [0], "at most"),
+    ],
 )
 def test_what_cannot_be_planned_is_refused(ntasks: int, ranks: list[int], why: str) -> None:
     with pytest.raises(OSError, match=why):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from errno import EACCES, ENOENT
+from errno import EACCES, ECANCELED, ENOENT
 from typing import Any
 
 import pytest
@@ -17,8 +17,8 @@ Told = list[tuple[str, dict[str, Any]]]
 class Node:
     """A shell with what it told, and what it brought to PMI barriers."""
 
-    def __init__(self, ntasks: int = 2, nnodes: int = 1, **job: Any) -> None:
-        self.spawn = FakeSpawn()
+    def __init__(self, ntasks: int = 2, nnodes: int = 1, spawn: FakeSpawn | None = None, **job: Any) -> None:
+        self.spawn = spawn or FakeSpawn()
         self.told: Told = []
         self.exchanged: list[dict[str, str]] = []
         made = Job(
@@ -112,6 +112,43 @@ async def test_a_signal_reaches_all_tasks(node: Node) -> None:
     assert [process.signals for process in node.processes] == [[15], [15]]
 
 
+class SecondWaits(FakeSpawn):
+    """Starts one process at once, and the others when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, *what: Any, **how: Any) -> FakeProcess:
+        if self.processes:
+            await self.go_on.wait()
+        return await super().__call__(*what, **how)
+
+
+def test_a_signal_that_comes_while_tasks_start_reaches_each_once() -> None:
+    async def play() -> None:
+        spawn = SecondWaits()
+        node = Node(spawn=spawn)
+        starting = asyncio.create_task(node.shell.start())
+        await spawn.started()
+        node.shell.signal(10)
+        spawn.go_on.set()
+        await starting
+        assert [process.signals for process in node.processes] == [[10], [10]]
+
+    asyncio.run(play())
+
+
+@on_a_node(window=10)
+async def test_what_an_ended_task_still_writes_is_read_and_dropped(node: Node) -> None:
+    node.processes[0].say("stdout", b"0123456789\n")
+    node.shell.end()
+    assert all(process.paused == set() for process in node.processes)
+    told = len(node.told)
+    node.processes[0].say("stdout", b"more\n")
+    assert len(node.told) == told
+
+
 @on_a_node()
 async def test_an_ended_job_waits_for_no_more_output(node: Node) -> None:
     node.shell.end()
@@ -130,6 +167,24 @@ async def test_pmi_is_served_and_barriers_open_on_one_node(node: Node) -> None:
     node.processes[1].say("PMI_FD", b"cmd=barrier_in\ncmd=get kvsname=x key=a\n")
     assert node.processes[1].written["PMI_FD"].endswith(b"cmd=barrier_out rc=0\ncmd=get_result rc=0 value=b\n")
     assert node.exchanged == []
+
+
+@on_a_node(ntasks=1, nnodes=2)
+async def test_what_tasks_exchange_may_be_any_bytes(node: Node) -> None:
+    (process,) = node.processes
+    process.say("PMI_FD", b"cmd=put kvsname=x key=a value=\xc3\xa9\xff b\ncmd=barrier_in\n")
+    (pairs,) = node.exchanged
+    pairs["a"].encode()  # or it would not get through to the others
+    node.shell.release(pairs)
+    process.say("PMI_FD", b"cmd=get kvsname=x key=a\n")
+    assert process.written["PMI_FD"].endswith(b"value=\xc3\xa9\xff b\n")
+
+
+@on_a_node(ntasks=1)
+async def test_a_task_may_give_up_in_any_words(node: Node) -> None:
+    node.processes[0].say("PMI_FD", b"cmd=abort exitcode=3 error_msg=caf\xc3\xa9 \xff\n")
+    note = "task 0 called PMI_Abort: caf\u00e9 \ufffd"
+    assert node.told[-1] == ("failed", {"errnum": ECANCELED, "note": note, "status": 3 << 8})
 
 
 @on_a_node(ntasks=1, nnodes=2)

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from flux.base.taskmap import Taskmap
 
+TASKS_PER_NODE = 1 << 14
+"""As many as one broker could look after; a slip of the finger should not cost the session its broker."""
+
 
 class Plan(NamedTuple):
     """The ranks that a job has, in the order of its node ids, and the tasks on each node."""
@@ -24,13 +27,15 @@ class Plan(NamedTuple):
 
 
 def plan(ntasks: int, ranks: Sequence[int]) -> Plan:
-    """Spreads tasks over ranks. OSError(EINVAL) if there are no tasks, no ranks, or ranks without a task."""
+    """Spreads tasks over ranks. OSError(EINVAL) if there are no tasks, no ranks, or too few or too many for a rank."""
     if ntasks < 1:
         raise OSError(EINVAL, f"{ntasks} tasks: a job has at least 1")
     if not ranks:
         raise OSError(EINVAL, "no ranks to run on")
     if len(ranks) > ntasks:
         raise OSError(EINVAL, f"{len(ranks)} nodes for {_count(ntasks, 'task')}: a node has at least 1")
+    if ntasks > len(ranks) * TASKS_PER_NODE:
+        raise OSError(EINVAL, f"{ntasks} tasks on {_count(len(ranks), 'node')}: a node has at most {TASKS_PER_NODE}")
     least, more = divmod(ntasks, len(ranks))
     taskmap = Taskmap()
     if more:

@@ -71,9 +71,10 @@ class Shell:
                 self.signal(signum)
 
     def signal(self, signum: int) -> None:
-        """Signals all tasks that run."""
+        """Signals all tasks, once all of them run."""
         if self._starting:
             self._signals.append(signum)
+            return
         for task in self.tasks:
             task.kill(signum)
 

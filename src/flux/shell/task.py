@@ -51,6 +51,7 @@ class Task:
 
     def end(self) -> None:
         """Kills it; what it has not written yet, or who holds its output open, is not waited for."""
+        self.flow(True)  # a stream that nobody reads to its end would stay open
         self._open.clear()
         self.kill(9)
         self._settle()
