@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import flux
+from tests.session import flux as flux_command
 
 FLUX = [sys.executable, "-P", "-c", "import sys; from flux.commands.front import main; sys.exit(main())"]
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -331,3 +332,11 @@ def test_an_mpi_program_that_aborts_ends_all_with_its_code(uri: str) -> None:
     done = Run(uri, "-n3", sys.executable, "-c", program)
     assert done.code == 5
     assert "flux-run: error: task 1 called PMI_Abort" in done.err
+
+
+def test_a_directory_that_is_not_utf8_is_named(uri: str, tmp_path: Path) -> None:
+    directory = tmp_path / os.fsdecode(b"d\xff")
+    directory.mkdir()
+    for command in ("run", "exec"):
+        done = flux_command(command, "pwd", env={"FLUX_URI": uri}, cwd=directory)
+        assert done == (1, "", f"flux-{command}: {str(directory)!a}: not UTF-8\n")

@@ -49,6 +49,5 @@ def timestamp(wall: float) -> str:
 
 
 def cut(text: str, room: int) -> str:
-    """As much of a text as fits into `room` bytes of UTF-8."""
-    raw = text.encode()
-    return text if len(raw) <= room else raw[:room].decode(errors="ignore")
+    """As much of a text as fits into `room` bytes of UTF-8; ? for what UTF-8 cannot say."""
+    return text.encode(errors="replace")[:room].decode(errors="ignore")

@@ -75,7 +75,7 @@ def main(argv: list[str]) -> int:
     job = {
         "command": [_text(word) for word in command],
         "environment": _environment(args.env),
-        "cwd": os.path.abspath(args.cwd or os.curdir),
+        "cwd": _text(os.path.abspath(args.cwd or os.curdir)),
         "unbuffered": args.unbuffered,
     }
     fill_standard()
@@ -97,7 +97,7 @@ def _positive(text: str) -> int:
 
 
 def _text(word: str) -> str:
-    """Names and arguments travel as UTF-8."""
+    """Directories, names and arguments travel as UTF-8."""
     try:
         word.encode()
     except UnicodeEncodeError:

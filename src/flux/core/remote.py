@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from errno import ENODATA, EPROTO
+from errno import EILSEQ, ENODATA, EPROTO
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flux.base.iodata import decode, encode
@@ -26,11 +26,16 @@ def command_create(
 ) -> dict[str, Any]:
     """Makes a command object (RFC 42); directory and environment are this process's own unless given.
 
-    Variables that are not text are left out: a command object has no way to carry them.
+    Variables that are not text are left out: a command object has no way to carry them. For arguments and directory
+    that are not, OSError(EILSEQ).
     """
+    cwd = os.getcwd() if cwd is None else cwd
+    for word in (*command, cwd):
+        if not _is_text(word):
+            raise OSError(EILSEQ, f"{word!a}: not UTF-8")
     made: dict[str, Any] = {
         "cmdline": command,
-        "cwd": os.getcwd() if cwd is None else cwd,
+        "cwd": cwd,
         "env": {name: value for name, value in (os.environ if env is None else env).items() if _is_text(name + value)},
         "opts": opts or {},
         "channels": [],
