@@ -31,6 +31,7 @@ CLIENT = {
     "flux.rpc",
     "flux.runtime",
     "flux.runtime.blocking",
+    "flux.runtime.brisk",
     "flux.runtime.interrupt",
     "flux.runtime.local",
     "flux.runtime.reactor",
