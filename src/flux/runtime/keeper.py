@@ -92,6 +92,8 @@ class _Keeping:
         self._sock = sock
         self._inbox = Inbox(sock)
         self._home = _here()
+        self._woken, self._wake = socket.socketpair()
+        """How a signal ends a wait. They outlive `_serve`: signals write to them until `run` says no more."""
         self._running: dict[int, bool] = {}
         """Each process that was started and has not ended, and whether it leads a group."""
 
@@ -104,7 +106,7 @@ class _Keeping:
             self._end()
 
     def _serve(self) -> None:
-        woken, wake = socket.socketpair()
+        woken, wake = self._woken, self._wake
         woken.setblocking(False)
         wake.setblocking(False)
         _signal.signal(signal.SIGCHLD, lambda *_: None)
