@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -86,6 +87,7 @@ class _Launch:
 
     def _fork_all(self, mask: Iterable[int]) -> None:
         gc.freeze()  # so that no collector, ours or a child's, touches the pages that we share
+        _forget_lookups()
         fill_standard()
         for rank in range(self._size):
             ours, theirs = socketpair()
@@ -256,6 +258,12 @@ class _Launch:
         for child in self._children.values():
             if only in (None, child.rank):
                 os.kill(child.pid, signum)
+
+
+def _forget_lookups() -> None:
+    """Has Python forget which attributes it looked up while importing: each that a broker replaces by one of its own
+    would cost it a copy of the page that the old one's name is on."""
+    (getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache)()
 
 
 def _leave_terminal() -> None:
