@@ -19,6 +19,10 @@ class Tally(Service):
     def give(self, call: Call, *, n: int, key: str = "k") -> None:
         self.contribute(key, n)
 
+    @request()
+    def take(self, call: Call, *, key: str = "k") -> None:
+        self.take_back(key)
+
     @event("tally.over")
     def over(self, event: Event) -> None:
         self.close(event.body()["key"], event)
@@ -72,6 +76,26 @@ def test_a_report_replaces_the_last_one_of_that_link() -> None:
         await tree[0].advance()
         assert tally(tree, 0).results[-1] == ("k", 6)
         assert reports(tree, 3) == 2  # what has not changed is not told again
+
+    grow(scenario, Tally, FakeTree(7))
+
+
+def test_what_is_taken_back_counts_no_more_and_leaves_nothing() -> None:
+    async def scenario(tree: FakeTree) -> None:
+        await give(tree, r3=1, r4=2)
+        await tree[0].advance()
+        for rank in (3, 4):
+            await tree[rank].call("tally.take")
+            await tree[0].advance()
+        assert [value for _, value in tally(tree, 0).results[-2:]] == [2, 0]
+        before = [reports(tree, rank) for rank in range(7)]
+        for rank in range(7):
+            tally(tree, rank).parent_changed()  # a new parent is told all that there is
+        await tree[0].advance()
+        assert [reports(tree, rank) for rank in range(7)] == before
+        await give(tree, r3=5)
+        await tree[0].advance()
+        assert tally(tree, 0).results[-1] == ("k", 5)
 
     grow(scenario, Tally, FakeTree(7))
 

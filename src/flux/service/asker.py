@@ -39,6 +39,8 @@ class Asker:
         """Requests, responses and events that came in."""
         self.sent = [0, 0, 0]
         self.__requests = Requests()
+        self.__contacts: set[tuple[str, int]] = set()
+        """The topics that it has asked, and where."""
 
     async def rpc(self, topic: str, data: Data = None, *, nodeid: int = ANY, upstream: bool = False) -> dict[str, Any]:
         """Asks and waits for the one answer. Raises the OSError that the service refuses with."""
@@ -88,6 +90,8 @@ class Asker:
             flags |= NORESPONSE
         if upstream:
             nodeid, flags = self.host.rank, flags | UPSTREAM
+        else:
+            self.__contacts.add((topic, nodeid))
         self.send(Request(UNKNOWN, OWNER, flags, topic, data, nodeid, tag))
         return tag
 
@@ -112,6 +116,14 @@ class Asker:
         """Takes an answer to one of its requests."""
         self.received[RESPONSE] += 1
         self.__requests.receive(response)
+
+    def take_leave(self) -> None:
+        """Tells whoever it has asked that it is gone, as a client's connection does: nothing is kept for it there.
+
+        What a parent was asked is a reduction's or a cache's, who see to that themselves.
+        """
+        for service, nodeid in sorted({(topic.partition(".")[0], nodeid) for topic, nodeid in self.__contacts}):
+            self.notify(f"{service}.disconnect", nodeid=nodeid)
 
     def give_up(self, text: str) -> None:
         """Answers everything that it still waits for with ENOSYS: it will hear no more."""

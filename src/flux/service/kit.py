@@ -80,6 +80,7 @@ class Service(Defaults):
                 call.refuse(ENOSYS, f"{self.name} was unloaded")
             self.give_up(f"{self.name} was unloaded")
             await self.end_tasks()
+            self.take_leave()
 
     # -- what reaches it --------------------------------------------------------------------------------------------
 
@@ -159,6 +160,10 @@ class Service(Defaults):
     def contribute(self, key: str, value: Any) -> None:
         """Makes `value`, something that JSON can carry, this broker's own contribution to `key`."""
         self.__reductions.put(key, OWN, value)
+
+    def take_back(self, key: str) -> None:
+        """Ends this broker's own contribution to `key`."""
+        self.__reductions.drop(OWN, key)
 
     def close(self, key: str, event: Event) -> None:
         """`event` has ended this round of `key`: every broker forgets it when it hears that event."""

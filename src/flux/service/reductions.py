@@ -91,14 +91,20 @@ class Reductions:
             self._service.guarded(self._pass_on, key)
 
     def _pass_on(self, key: str) -> None:
-        """Hands the merged value to the parent, or on rank 0 to the service, if it has changed."""
-        value = self._keys[key].change() if key in self._keys else None
-        if value is None:
+        """Hands the merged value to the parent, or on rank 0 to the service, if it has changed.
+
+        What nobody contributes to any more is forgotten, here and above: keys come and go.
+        """
+        reduction = self._keys.get(key)
+        value = reduction.change() if reduction is not None else None
+        if reduction is None or value is None:
             return
+        if not reduction.links:
+            del self._keys[key]
         if self._service.host.rank == 0:
             self._service.reduced(key, value)
         else:
-            self._tell(key, value)
+            self._tell(key, value if reduction.links else None)
 
     def _tell(self, key: str, value: Any) -> None:
         report = {"key": key, "value": value, "seen": self._service.host.last_event()}

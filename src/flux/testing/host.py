@@ -164,6 +164,8 @@ class FakeHost:
 
     def send(self, msg: Message, sender: bytes) -> None:
         """Routes a message as coming from `sender`: a service, a caller, or a neighbour's uuid."""
+        if isinstance(msg, Request) and sender.startswith(f"{self.uuid}-".encode()):
+            msg.rolemask |= LOCAL  # as a broker does for its services
         self._box.append((msg, sender))
         if self._draining:
             return

@@ -5,6 +5,7 @@ from errno import EEXIST, ENOENT, EPERM, EPROTO
 from typing import Any
 
 from flux.modules.groups.service import Groups
+from flux.service import Service
 from flux.testing.host import FakeHost, play
 from flux.testing.tree import FakeTree, grow
 from flux.wire.message import LOCAL, OWNER, STREAMING, USER, Response
@@ -111,5 +112,43 @@ def test_a_lost_subtree_is_a_member_no_more_until_it_is_back() -> None:
         tree.adopt(1, 2)
         await tree[0].advance()
         assert await members(tree) == "0-6"
+
+    grow(scenario, Groups, FakeTree(7))
+
+
+class Member(Service):
+    """A service that is in a group."""
+
+    async def start(self) -> None:
+        await self.rpc("groups.join", G)
+
+
+def test_a_service_that_is_unloaded_is_no_member_any_more() -> None:
+    async def scenario(tree: FakeTree) -> None:
+        await tree[1].load(Member)
+        await tree[0].advance()
+        assert await members(tree) == "1"
+        await tree[1].unload("member")
+        await tree[0].advance()
+        assert await members(tree) == ""
+
+    grow(scenario, Groups, FakeTree(3))
+
+
+def test_a_group_without_members_or_watchers_is_forgotten() -> None:
+    async def scenario(tree: FakeTree) -> None:
+        watch = Watch(tree[0])
+        await join(tree, 5, 2)
+        for rank in (2, 5):
+            await tree[rank].call("groups.leave", G)
+            await tree[0].advance()
+        tree[0].disconnect(b"watcher")
+        assert watch.told[-2:] == ["5", ""]
+        assert await members(tree) == ""
+        assert (await tree[0].call("groups.stats-get"))["subtree"] == {}
+        for host in tree.hosts:
+            service = host.services["groups"]
+            assert isinstance(service, Groups)
+            assert (service._members, service._watching, service._joined) == ({}, {}, {})
 
     grow(scenario, Groups, FakeTree(7))

@@ -46,9 +46,8 @@ class Groups(Service):
         if not call.request.streaming:
             return members
         call.respond(members)
-        watching = self._watching.setdefault(name, [])
-        watching.append(call)
-        call.on_close = lambda: watching.remove(call)
+        self._watching.setdefault(name, []).append(call)
+        call.on_close = lambda: self._watched(name, call)
         return LATER
 
     @request(allow=ALL)
@@ -72,6 +71,8 @@ class Groups(Service):
     def reduced(self, key: str, value: Any) -> None:
         """The group has other members now."""
         self._members[key] = value
+        if not value:
+            del self._members[key]
         for call in list(self._watching.get(key, ())):
             call.respond({"members": value})
 
@@ -81,4 +82,11 @@ class Groups(Service):
 
     def _leave(self, name: str) -> None:
         del self._joined[name]
-        self.contribute(name, "")
+        self.take_back(name)
+
+    def _watched(self, name: str, call: Call) -> None:
+        """Somebody follows a group no more."""
+        watching = self._watching[name]
+        watching.remove(call)
+        if not watching:
+            del self._watching[name]
