@@ -340,3 +340,18 @@ def test_a_directory_that_is_not_utf8_is_named(uri: str, tmp_path: Path) -> None
     for command in ("run", "exec"):
         done = flux_command(command, "pwd", env={"FLUX_URI": uri}, cwd=directory)
         assert done == (1, "", f"flux-{command}: {str(directory)!a}: not UTF-8\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what the environment of others is")
+def test_who_leaves_its_job_s_session_ends_with_the_job_all_the_same(uri: str, tmp_path: Path) -> None:
+    fifo = tmp_path / "held"
+    os.mkfifo(fifo)
+    leave = f"(setsid sh -c 'echo here; exec sleep 1000' <&- >{fifo} 2>&- &); read line"
+    words = [*FLUX, "run", "sh", "-c", leave]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, env=os.environ | {"FLUX_URI": uri}) as run:
+        with fifo.open("rb") as held:  # there is somebody who writes
+            assert held.readline() == b"here\n"
+            assert run.stdin is not None
+            run.stdin.close()
+            assert held.read() == b""  # and nobody any more
+        assert run.wait() == 1  # `read` has met the end

@@ -47,6 +47,20 @@ def family() -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(FAMILY)]
 
 
+def daemon() -> list[str]:
+    """A task that leaves one behind, with a child of its own, and both hold what is called HOLD."""
+    code = """
+        import os, signal
+        if os.fork() == 0:
+            os.setsid()
+            for descriptor in range(3):
+                os.close(descriptor)
+            os.fork()
+            signal.pause()
+    """
+    return [sys.executable, "-c", textwrap.dedent(code)]
+
+
 async def end_of(read: int) -> None:
     """Waits until nobody holds the other end of the pipe."""
     assert await asyncio.get_running_loop().run_in_executor(None, os.read, read, 1) == b""
@@ -190,6 +204,33 @@ def test_the_keeper_holds_nothing_that_was_open_before() -> None:
 
     async def scenario() -> None:
         await Spawner(keeper).close()
+
+    asyncio.run(scenario())
+
+
+def test_what_is_left_of_tasks_that_have_ended_is_ended_by_what_they_were_given() -> None:
+    keeper = fork_keeper()
+
+    async def scenario() -> None:
+        spawn = Spawner(keeper)
+        ends = {}
+        for job in ("1", "2"):
+            read, write = os.pipe()
+            watcher = Recorder()
+            await spawn(daemon(), watcher, env=ENV | {"JOB": job, "OF": "us"}, sockets={"HOLD": write})
+            os.close(write)
+            await watcher.over()
+            ends[job] = read
+        runs = Recorder()
+        mate = await spawn(["cat"], runs, env=ENV | {"JOB": "1", "OF": "us"})
+        spawn.finish({"JOB": "1", "OF": "them"})
+        spawn.finish({"JOB": "1", "OF": "us"})
+        await end_of(ends["1"])
+        assert not select.select([ends["2"]], [], [], 0)[0]
+        mate.write("stdin", b"I run by order")
+        await runs.said("stdout", b"I run by order")
+        await spawn.close()
+        await end_of(ends["2"])
 
     asyncio.run(scenario())
 

@@ -139,6 +139,16 @@ def test_a_signal_that_comes_while_tasks_start_reaches_each_once() -> None:
     asyncio.run(play())
 
 
+@on_a_node()
+async def test_nothing_is_left_of_a_job(node: Node) -> None:
+    node.processes[0].exit(0)
+    assert node.spawn.finished == []
+    node.processes[1].exit(0)
+    (marks,) = node.spawn.finished
+    assert all(marks.items() <= process.env.items() for process in node.processes)
+    assert marks["FLUX_JOB_ID"] == node.shell.job.name.f58
+
+
 @on_a_node(window=10)
 async def test_what_an_ended_task_still_writes_is_read_and_dropped(node: Node) -> None:
     node.processes[0].say("stdout", b"0123456789\n")

@@ -19,7 +19,8 @@ from typing import Any, NoReturn
 
 from flux.runtime.descriptor import close_all_but, fill_standard
 from flux.runtime.keeper_birth import SIGNALS, born
-from flux.runtime.keeper_link import Ended, Inbox, Kill, Order, Refused, Report, Start, Started, Stopped, packed
+from flux.runtime.keeper_leftovers import Leftovers
+from flux.runtime.keeper_link import Ended, Finish, Inbox, Kill, Order, Refused, Report, Start, Started, Stopped, packed
 from flux.runtime.linux import descendants, set_process_name, set_subreaper
 
 # The C functions below the module `signal`: its wrappers look for enums, and a page is copied for each that they touch.
@@ -30,6 +31,10 @@ DEAF = frozenset(
     for name in ("INT", "TERM", "HUP", "QUIT", "TSTP", "TTIN", "TTOU", "USR1", "USR2", "ALRM", "PIPE", "XCPU", "XFSZ")
 )
 """What a terminal, or a hand that meant the broker, may send: a keeper lives exactly as long as its broker."""
+
+
+LOOK_AGAIN = 10
+"""Milliseconds after which it is looked again for what may still be left of tasks."""
 
 
 class Keeper:
@@ -96,6 +101,7 @@ class _Keeping:
         """How a signal ends a wait. They outlive `_serve`: signals write to them until `run` says no more."""
         self._running: dict[int, bool] = {}
         """Each process that was started and has not ended, and whether it leads a group."""
+        self._leftovers = Leftovers()
 
     def run(self) -> None:
         """Serves the broker until it is gone."""
@@ -115,7 +121,7 @@ class _Keeping:
         for sock in (self._sock, woken):
             ready.register(sock, select.POLLIN)
         while True:
-            which = [fd for fd, _ in ready.poll()]
+            which = [fd for fd, _ in ready.poll(LOOK_AGAIN if self._leftovers else None)]
             if woken.fileno() in which:
                 woken.recv(4096)
                 self._reap()
@@ -125,10 +131,15 @@ class _Keeping:
                 for order, descriptors in self._inbox.messages():
                     self._obey(order, descriptors)  # type: ignore[arg-type]
                     self._reap()
+            if self._leftovers:
+                self._leftovers.end(self._running)
 
     def _obey(self, order: Order, descriptors: list[int]) -> None:
         if isinstance(order, Kill):
             self._kill(order.pid, order.signum)
+            return
+        if isinstance(order, Finish):
+            self._leftovers.want(order.words)
             return
         try:
             self._report(self._start(order, descriptors))

@@ -36,6 +36,12 @@ class Kill(msgspec.Struct, tag=True):
     signum: int
 
 
+class Finish(msgspec.Struct, tag=True):
+    """End what is left of tasks that have ended: who has all these words (NAME=VALUE) in their environment."""
+
+    words: list[bytes]
+
+
 class Started(msgspec.Struct, tag=True):
     """It runs."""
 
@@ -65,7 +71,7 @@ class Ended(msgspec.Struct, tag=True):
     status: int
 
 
-Order: TypeAlias = Start | Kill
+Order: TypeAlias = Start | Kill | Finish
 Report: TypeAlias = Started | Refused | Stopped | Ended
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -66,6 +66,15 @@ def descendants(pid: int) -> Iterator[int]:
         yield from descendants(child)
 
 
+def environment(pid: int) -> frozenset[bytes]:
+    """What a process was given as its environment (NAME=VALUE each); nothing where the system does not say."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return frozenset(filter(None, file.read().split(b"\0")))
+    except OSError:
+        return frozenset()
+
+
 @cache
 def _prctl_function() -> Any:
     """prctl(2), found once: what a parent has looked up, its children share."""

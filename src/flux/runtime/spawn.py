@@ -15,6 +15,7 @@ from flux.runtime.keeper import Keeper
 from flux.runtime.keeper_link import (
     MOST_DESCRIPTORS,
     Ended,
+    Finish,
     Inbox,
     Kill,
     Order,
@@ -109,6 +110,11 @@ class Spawner:
             raise
         self._loop.call_soon(child.begin)
         return child
+
+    def finish(self, marks: Mapping[str, str]) -> None:
+        """Kills what is left of processes that were started with all these variables and have ended."""
+        if self._last and not self._closing and not self._gone.done():
+            self._send(Finish([os.fsencode(f"{name}={value}") for name, value in marks.items()]), [])
 
     async def close(self) -> None:
         """Kills all that runs and ends the keeper. What was still to be told is told before it returns."""

@@ -57,3 +57,5 @@ class Spawn(Protocol):
         group: bool = True,  # whether it leads a process group
         conditions: Conditions = AS_THE_BROKER,
     ) -> Process: ...
+
+    def finish(self, marks: Mapping[str, str]) -> None: ...  # kill what is left of those who were given these variables

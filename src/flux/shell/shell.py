@@ -179,4 +179,6 @@ class Shell:
     def _finish(self) -> None:
         if not self.finished:
             self.finished = True
+            # Who left its group, and closed its output, is still of this job.
+            self._spawn.finish({"FLUX_JOB_ID": self.job.name.f58, "FLUX_URI": self._place.uri})
             self._tell("finish", self._exits.report())

@@ -125,11 +125,13 @@ class FakeProcess:
 
 
 class FakeSpawn:
-    """A Spawn that starts FakeProcesses: `processes` are those it has, `refusal` is what it answers instead if set."""
+    """A Spawn that starts FakeProcesses: `processes` are those it has, `refusal` is what it answers instead if set,
+    `finished` what should be left of no process."""
 
     def __init__(self) -> None:
         self.processes: list[FakeProcess] = []
         self.refusal: OSError | None = None
+        self.finished: list[dict[str, str]] = []
         self.ready = asyncio.Event()
         """Clear it, and starts wait until it is set again."""
         self.ready.set()
@@ -158,6 +160,10 @@ class FakeSpawn:
         self.processes.append(process)
         self._started.set()
         return process
+
+    def finish(self, marks: Mapping[str, str]) -> None:
+        """Adds to `finished`."""
+        self.finished.append(dict(marks))
 
     async def started(self, count: int = 1) -> FakeProcess:
         """Waits until so many have been started; the last of them."""
