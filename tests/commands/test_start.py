@@ -101,6 +101,24 @@ def test_a_session_in_a_job_of_a_session(tmp_path: Path) -> None:
     assert start(tmp_path, *words) == (0, "0 2\n", "")
 
 
+def test_a_session_in_a_job_knows_which_job_and_tells_its_own(tmp_path: Path) -> None:
+    inner = "flux getattr jobid; flux getattr jobid-path; echo $FLUX_ENCLOSING_ID $FLUX_JOB_ID"
+    outer = f"flux run -v -n2 flux start '{inner}; flux run env'"
+    code, out, err = start(tmp_path, "-s2", outer)
+    job, path, enclosing, *env = out.splitlines()
+    assert (code, err) == (0, f"flux-run: jobid: {job}\n")
+    assert (path, enclosing) == (f"/{job}", job)
+    (inside,) = (line.partition("=")[2] for line in env if line.startswith("FLUX_JOB_ID="))
+    assert {f"FLUX_JOB_ID_PATH=/{job}/{inside}", f"FLUX_ENCLOSING_ID={job}"} <= {*env}
+
+
+def test_a_session_in_no_job_has_no_job_s_variables(tmp_path: Path) -> None:
+    around = {"FLUX_JOB_ID_PATH": "/f1", "FLUX_ENCLOSING_ID": "f1"}
+    program = "flux getattr jobid-path; flux getattr jobid; env | grep -c -e ENCLOSING -e ID_PATH"
+    missing = "flux-getattr: jobid: No such attribute\n"
+    assert start(tmp_path, "-s2", program, **around) == (1, "/\n0\n", missing)
+
+
 # -- bad input ------------------------------------------------------------------------------------------------------
 
 

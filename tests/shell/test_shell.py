@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from flux.shell.job import Job
-from flux.shell.shell import Place, Shell
+from flux.shell.place import Place
+from flux.shell.shell import Shell
 from flux.testing.spawn import FakeProcess, FakeSpawn
 
 Told = list[tuple[str, dict[str, Any]]]

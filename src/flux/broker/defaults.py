@@ -14,7 +14,8 @@ CHANGEABLE = {
 
 FACTS = frozenset(
     (
-        *("rank", "size", "version", "hostname", "hostlist", "local-uri", "parent-uri", "jobid", "instance-level"),
+        *("rank", "size", "version", "hostname", "hostlist", "local-uri", "parent-uri", "instance-level"),
+        *("jobid", "jobid-path"),
         *("broker.pid", "broker.uuid", "broker.starttime", "broker.boot-method", "broker.mapping"),
         *("tbon.level", "tbon.maxlevel", "tbon.descendants", "tbon.endpoint", "tbon.parent-endpoint"),
     )

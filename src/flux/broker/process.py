@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from flux.base.jobid import JobID
 from flux.base.version import INTERFACE
 from flux.broker import boot
 from flux.broker.attributes import AttributeTable
@@ -111,7 +112,8 @@ class Process:
     def _describe(self, table: AttributeTable, tree: Kary) -> None:
         """The attributes that say what and where this broker is."""
         rank, rundir = self._pmi.rank, table.get("rundir")
-        parent_uri = os.environ.pop("FLUX_URI", "")
+        parent_uri, path = os.environ.pop("FLUX_URI", ""), os.environ.pop("FLUX_JOB_ID_PATH", "")
+        level = self._pmi.get("flux.instance-level") or "0"
         facts = {
             "rank": rank,
             "size": self._pmi.size,
@@ -127,12 +129,13 @@ class Process:
             "tbon.level": tree.level(rank),
             "tbon.maxlevel": tree.maxlevel(),
             "tbon.descendants": tree.descendants(rank),
-            "instance-level": self._pmi.get("flux.instance-level") or 0,
+            "instance-level": level,
+            "jobid-path": "/" if level == "0" else path or "/",
         }
         for name, value in facts.items():
             table.fix(name, str(value))
-        if self._pmi.name:
-            table.fix("jobid", self._pmi.name)
+        if level != "0":  # a job of another instance, which names it by PMI; others have names of their own there
+            table.fix("jobid", JobID(self._pmi.name).f58)
         if parent_uri:
             table.fix("parent-uri", parent_uri)
 

@@ -11,7 +11,7 @@ from flux.broker.attributes import AttributeTable
 from flux.service.ports import Process, Spawn
 
 PRIVATE = (
-    "FLUX_JOB_ID", "FLUX_JOB_SIZE", "FLUX_JOB_NNODES", "FLUX_JOB_TMPDIR", "FLUX_TASK_RANK", "FLUX_TASK_LOCAL_ID",
+    "FLUX_JOB_ID", "FLUX_JOB_ID_PATH", "FLUX_ENCLOSING_ID", "FLUX_JOB_SIZE", "FLUX_JOB_NNODES", "FLUX_JOB_TMPDIR", "FLUX_TASK_RANK", "FLUX_TASK_LOCAL_ID",
     "FLUX_KVS_NAMESPACE", "FLUX_PROXY_REMOTE", "FLUX_PMI_LIBRARY_PATH", "I_MPI_PMI_LIBRARY",
 )  # fmt: skip
 PRIVATE_PREFIXES = ("PMI_", "SLURM_", "PMIX_", "PALS_")
@@ -35,7 +35,8 @@ class InitialProgram:
         """Runs it; returns its exit code, 128 + the signal that ended it, 127 if there is no such command."""
         if self.absent or self._ended.done():
             return await self._ended
-        env = environment(os.environ, self._attributes.get("local-uri"))
+        attributes = self._attributes
+        env = environment(os.environ, attributes.get("local-uri"), attributes.lookup("jobid", ""))
         argv = command_line(self._command, env)
         self._starting = True
         try:
@@ -105,10 +106,15 @@ def command_line(command: tuple[str, ...], env: Mapping[str, str]) -> list[str]:
     return list(command) or [shell]
 
 
-def environment(own: Mapping[str, str], uri: str) -> dict[str, str]:
-    """The environment of the initial program: this session's URI, and this session's `flux` first in PATH."""
+def environment(own: Mapping[str, str], uri: str, jobid: str = "") -> dict[str, str]:
+    """The environment of the initial program: this session's URI, and this session's `flux` first in PATH.
+
+    `jobid` is the session's own, if it is a job of another one.
+    """
     env = {name: value for name, value in own.items() if name not in PRIVATE and not name.startswith(PRIVATE_PREFIXES)}
     env["FLUX_URI"] = uri
+    if jobid:
+        env["FLUX_ENCLOSING_ID"] = jobid
     path = env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
     where = command_directory()
     if path.split(":")[0] != where:

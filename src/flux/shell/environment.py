@@ -3,26 +3,32 @@
 from collections.abc import Mapping
 
 from flux.shell.job import Job
+from flux.shell.place import Place
 
 REMOVED = ("FLUX_PROXY_REMOTE", "FLUX_KVS_NAMESPACE", "FLUX_PMI_LIBRARY_PATH", "I_MPI_PMI_LIBRARY")
 REMOVED_PREFIXES = ("PMI_", "PMIX_")
 
 
-def node_environment(job: Job, uri: str, tmpdir: str) -> dict[str, str]:
+def node_environment(job: Job, place: Place) -> dict[str, str]:
     """What all tasks of one node have in common."""
     env = {name: value for name, value in job.environment.items() if _kept(name)}
     tasks = job.map()
     env |= {
         "FLUX_JOB_ID": job.name.f58,
+        "FLUX_JOB_ID_PATH": f"{place.path.rstrip('/')}/{job.name.f58}",
         "FLUX_JOB_SIZE": str(tasks.ntasks),
         "FLUX_JOB_NNODES": str(job.nnodes),
         "FLUX_NODE_ID": str(job.node),
         "FLUX_LOCAL_RANKS": ",".join(map(str, tasks.taskids(job.node))),
-        "FLUX_URI": uri,
+        "FLUX_URI": place.uri,
         "PMI_SIZE": str(tasks.ntasks),
     }
     env.pop("FLUX_JOB_TMPDIR", None)
-    return env | {"FLUX_JOB_TMPDIR": tmpdir} if tmpdir else env
+    if place.tmpdir:
+        env["FLUX_JOB_TMPDIR"] = place.tmpdir
+    if "HOSTNAME" in env:  # that of who asked, which is not to be found here
+        env["HOSTNAME"] = place.hostname
+    return env
 
 
 def task_environment(node: Mapping[str, str], task: int, local: int) -> dict[str, str]:

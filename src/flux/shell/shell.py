@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from errno import EACCES, ECANCELED, EIO
-from typing import Any, NamedTuple
+from typing import Any
 
 from flux.base.iodata import decode
 from flux.service.ports import Spawn
@@ -12,6 +12,7 @@ from flux.shell.exits import Exits
 from flux.shell.input import Credits
 from flux.shell.job import Job
 from flux.shell.output import Output
+from flux.shell.place import Place
 from flux.shell.pmi import CHANNEL, TaskPMI
 from flux.shell.task import Task
 from flux.wire.message import BadMessage
@@ -24,14 +25,6 @@ Exchange = Callable[[dict[str, str]], None]
 
 
 SIGKILL = 9
-
-
-class Place(NamedTuple):
-    """What the node gives to its tasks: the URI of its broker, a directory, the level of an instance inside the job."""
-
-    uri: str
-    tmpdir: str = ""
-    level: int = 1
 
 
 class Shell:
@@ -57,7 +50,7 @@ class Shell:
 
     async def start(self) -> None:
         """Starts the tasks, all or none."""
-        env = node_environment(self.job, self._place.uri, self._place.tmpdir)
+        env = node_environment(self.job, self._place)
         outcomes = await asyncio.gather(*(self._start(task, env) for task in self.tasks))
         self._starting = False
         failures = [outcome for outcome in outcomes if outcome is not None]

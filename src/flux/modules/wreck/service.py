@@ -17,7 +17,8 @@ from flux.service import LATER, Call, Later, Service, request
 from flux.service.kit import LOG_ERR
 from flux.shell.job import Job
 from flux.shell.plan import plan
-from flux.shell.shell import Place, Shell
+from flux.shell.place import Place
+from flux.shell.shell import Shell
 from flux.wire.message import STREAMING, Response
 
 WINDOW, LEAST_WINDOW = 8 << 20, 1 << 16
@@ -185,7 +186,8 @@ class Wreck(Service):
             self._exchange(job, shell, pairs)
 
         level = int(self._attribute("instance-level") or 0) + 1
-        place = Place(self._attribute("local-uri"), tmpdir, level)
+        path = self._attribute("jobid-path") or "/"
+        place = Place(self._attribute("local-uri"), tmpdir, self.host.hostname, level, path)
         shell = self._shells[job.id] = Shell(job, place, self.host.spawn, tell, exchange)
         call.on_close = shell.end
         if job.leader != self.host.rank:

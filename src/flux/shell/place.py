@@ -1,0 +1,16 @@
+"""Where a job's tasks are on one node."""
+
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """What the node gives to its tasks."""
+
+    uri: str
+    """That of its broker."""
+    tmpdir: str = ""
+    hostname: str = ""
+    level: int = 1
+    """Of an instance inside the job."""
+    path: str = "/"
+    """The ids of the jobs that this instance runs in, outermost first."""
