@@ -16,8 +16,8 @@ from flux.runtime import rundir
 from flux.service import LATER, Call, Later, Service, request
 from flux.service.kit import LOG_ERR
 from flux.shell.job import Job
-from flux.shell.plan import plan
 from flux.shell.place import Place
+from flux.shell.plan import plan
 from flux.shell.shell import Shell
 from flux.wire.message import STREAMING, Response
 
