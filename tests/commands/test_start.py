@@ -240,7 +240,7 @@ def test_a_launcher_that_is_killed_takes_the_session_along(tmp_path: Path, words
 
 
 def test_control_c_reaches_the_command_and_not_the_session(tmp_path: Path) -> None:
-    script = "trap 'echo caught' INT; echo up; read line; echo end $line; exit 3"
+    script = "trap 'echo caught' INT; flux getattr rank; echo up; read line; flux getattr rank; echo end $line; exit 3"
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ["TMPDIR"] = str(tmp_path)
@@ -250,6 +250,7 @@ def test_control_c_reaches_the_command_and_not_the_session(tmp_path: Path) -> No
     said += read_until(terminal, b"caught\r\n")
     os.write(terminal, b"line\n")
     said += read_until(terminal, b"end line\r\n")
+    assert said.count(b"caught") == 1  # rank 0 has had it too, and must not have passed it on
     code, rest = ended(pid, terminal)
     assert code == 3, rest
     assert list(tmp_path.iterdir()) == []

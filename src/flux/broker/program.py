@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from flux.broker.attributes import AttributeTable
+from flux.runtime.terminal import typed
 from flux.service.ports import Process, Spawn
 
 PRIVATE = (
@@ -48,7 +49,7 @@ class InitialProgram:
         finally:
             self._starting = False
         for signum in self._early:
-            self.signal(signum)
+            self._kill(signum)
         return await self._ended
 
     @property
@@ -64,8 +65,8 @@ class InitialProgram:
     def signal(self, signum: int) -> bool:
         """Passes a signal on to it, once it runs; False if there is no program."""
         if self._process is not None:
-            with suppress(OSError):
-                self._process.kill(signum)
+            if not typed(signum):  # else it has it from the terminal, as everybody in our process group
+                self._kill(signum)
         elif not self.absent:
             self._early.append(signum)  # it may run already: we just have not heard so
         return not self.absent
@@ -78,6 +79,11 @@ class InitialProgram:
         elif not self._ended.done():
             self.signal(signal.SIGHUP if self.interactive else signal.SIGTERM)
             asyncio.get_running_loop().call_later(KILL_AFTER, self.signal, signal.SIGKILL)
+
+    def _kill(self, signum: int) -> None:
+        if self._process is not None:
+            with suppress(OSError):
+                self._process.kill(signum)
 
     # -- what the keeper tells --------------------------------------------------------------------------------------
 

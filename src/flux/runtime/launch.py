@@ -17,6 +17,7 @@ from flux.runtime.descriptor import close_all_but, fill_standard
 from flux.runtime.keeper import Keeper, fork_at
 from flux.runtime.linux import descendants, set_subreaper
 from flux.runtime.pmi import Bootstrap, Forked
+from flux.runtime.terminal import typed
 from flux.wire.message import BadMessage
 from flux.wire.pmi import MAPPING_KEY, Abort, Action, Enter, Lines, Reply, Server
 
@@ -204,7 +205,7 @@ class _Launch:
         for signum in dict.fromkeys(signums):
             if signum == signal.SIGCHLD:
                 self._reap()
-            elif not _typed(signum):
+            elif not typed(signum):
                 self._kill(signum, only=0)
 
     def _reap(self) -> None:
@@ -272,22 +273,6 @@ def _leave_terminal() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
-
-
-def _typed(signum: int) -> bool:
-    """Whether a signal came from the keyboard, so that rank 0, in our process group, has it as well."""
-    if signum not in (signal.SIGINT, signal.SIGQUIT):
-        return False
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
 
 
 def _exit_code(status: int) -> int:
