@@ -84,5 +84,16 @@ def test_a_guest_answers_what_it_was_asked_and_nothing_else() -> None:
     assert not client.may_answer(respond(stream, more=True))
 
 
+def test_a_guest_owes_nothing_to_who_has_left() -> None:
+    client = guest()
+    left = Request(topic="2000-mine.a", matchtag=3, route=(b"broker", b"left"))
+    stays = Request(topic="2000-mine.a", matchtag=3, route=(b"broker", b"stays"))
+    client.asked(left)
+    client.asked(stays)
+    client.asked(Request(topic="2000-mine.disconnect", flags=NORESPONSE, route=(b"broker", b"left")))
+    assert not client.may_answer(respond(left))
+    assert client.may_answer(respond(stays))
+
+
 def test_an_owners_answers_are_its_own_business() -> None:
     assert owner().may_answer(respond(Request(topic="a.b", matchtag=9, route=(b"somebody",))))

@@ -209,6 +209,21 @@ def test_a_pmi_barrier_brings_all_nodes_together(seed: int) -> None:
     play(scenario, seed=seed)
 
 
+def test_a_node_runs_a_job_once() -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 0, 1, "0")
+        await job.hear("start")
+        told = {"id": job.told[0]["id"], "node": 0, "ranks": [0], "leader": 0, "taskmap": [[0, 1, 1, 1]]}
+        again = flux[0].stream("wreck.start", {"job": told | {"command": ["a.out"], "environment": {}}})
+        with pytest.raises(FileExistsError, match="runs here already"):
+            await anext(again)
+        (process,) = spawn.processes
+        process.exit(0)
+        assert (await job.end())["status"] == 0
+
+    play(scenario, size=1)
+
+
 def test_unloading_wreck_kills_what_it_runs() -> None:
     async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
         job = Job(flux, 0, 2, "0,2")

@@ -42,9 +42,13 @@ class Client:
         return any(topic.startswith(prefix) for prefix in self._subscriptions)
 
     def asked(self, msg: Request) -> None:
-        """A request goes to this client, for a service of its own. What a guest owes is noted."""
-        if not self.rolemask & OWNER and msg.wants_answer:
+        """A request goes to this client, for a service of its own. What a guest owes is noted, while somebody waits."""
+        if self.rolemask & OWNER:
+            return
+        if msg.wants_answer:
             self._owes.add((msg.route, msg.matchtag))
+        elif msg.topic == f"{msg.service}.disconnect":
+            self._owes = {(route, tag) for route, tag in self._owes if not route or route[-1] != msg.sender}
 
     def may_answer(self, msg: Response) -> bool:
         """Whether a response of this client answers something: a guest's must, or it could speak for any service."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from errno import EINVAL, ENOENT
+from errno import EEXIST, EINVAL, ENOENT
 from typing import Any
 
 import msgspec
@@ -174,6 +174,8 @@ class Wreck(Service):
     @request("start", stream=True)
     def host_job(self, call: Call, *, job: Job) -> Later:
         """Starts the tasks of a job that belong here, and tells the leader all that becomes of them."""
+        if job.id in self._shells:
+            raise OSError(EEXIST, f"{job.name}: runs here already")
         tmpdir = self._make_tmpdir(job)
 
         def tell(type: str, data: dict[str, Any]) -> None:
