@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from flux.overlay.node import BELOW, BROKER, SUBSCRIBERS, Node, Step
-from flux.overlay.notices import Gone, Notice
+from flux.overlay.notices import Drop, Gone, LineChanged, Notice, ParentLost, ParentReady, Refused
 from flux.overlay.topology import Kary
 from flux.wire.message import ANY, Event, Message, Request, Response, respond
 
@@ -37,6 +37,11 @@ class Cluster:
         """Whether an event gets lost on its way to a rank."""
         self.random = Random(seed or 0)
         self._shuffled = seed is not None
+        self.heals = False
+        """Whether those who lose their parent look for another."""
+        self.left: list[tuple[int, bytes]] = []
+        """Who has left which parent without telling it so."""
+        self.retries: list[int] = []
 
     def __getitem__(self, rank: int) -> Node:
         return self.nodes[rank]
@@ -53,7 +58,7 @@ class Cluster:
         """Connects a rank to a parent and says hello."""
         ours, theirs = uuid(rank).encode(), uuid(parent).encode()
         for wire in ((ours, theirs, "tree"), (theirs, ours, "tree"), (theirs, ours, "event")):
-            self.wires[wire] = deque()
+            self.wires.setdefault(wire, deque())
         self.do(rank, self[rank].attach(theirs))
 
     def cut(self, one: int, other: int) -> None:
@@ -106,7 +111,7 @@ class Cluster:
 
     def run(self) -> "Cluster":
         """Moves messages until all is quiet, even where somebody waits for a lost event (who then asks for it)."""
-        while self.step() or self.overdue():
+        while self.step() or self.overdue() or self.retry():
             pass
         return self
 
@@ -120,6 +125,13 @@ class Cluster:
         rank = self.ranks[wire[1]]
         self.do(rank, self[rank].receive(msg, wire[0], mark))
         return True
+
+    def retry(self) -> bool:
+        """Lets those who were refused ask again."""
+        ranks, self.retries = self.retries, []
+        for rank in ranks:
+            self.orphaned(rank)
+        return bool(ranks)
 
     def overdue(self) -> bool:
         """Lets those ask who have waited long enough; False if nobody does."""
@@ -141,10 +153,52 @@ class Cluster:
                 self._broadcast(own, out)
             elif hop == BROKER:
                 assert not isinstance(out, Message)
-                self.notices[rank].append(out)
+                self.notice(rank, out)
             else:
                 assert isinstance(hop, bytes) and isinstance(out, Message)
                 self._send(rank, hop, out)
+
+    def notice(self, rank: int, notice: Notice) -> None:
+        """A broker hears of something. Here who has lost its parent looks for no other."""
+        if not isinstance(notice, LineChanged):
+            self.notices[rank].append(notice)
+        if isinstance(notice, ParentLost):
+            self.orphaned(rank)
+        elif isinstance(notice, Refused) and self.heals and self[rank].parent is None:
+            self.retries.append(rank)
+        elif isinstance(notice, ParentReady) and notice.before:
+            self.left.append((rank, notice.before))
+        elif isinstance(notice, Drop):
+            self.part(rank, notice.link)
+
+    def orphaned(self, rank: int) -> None:
+        """Who has lost its parent gives up, or goes to the next ancestor that lives."""
+        if not self.heals:
+            self.do(rank, self[rank].give_up())
+        elif rank in self.nodes:
+            self.attach(rank, self.refuge(rank))
+
+    def refuge(self, rank: int) -> int:
+        """The next ancestor in the first tree that lives; rank 0 does."""
+        above = self.tree.parent(rank) or 0
+        while above not in self.nodes:
+            above = self.tree.parent(above) or 0
+        return above
+
+    def part(self, rank: int, link: bytes) -> None:
+        """One end of a link is given up; what the other end has sent is lost, and it notices."""
+        own = uuid(rank).encode()
+        for wire in [wire for wire in self.wires if {wire[0], wire[1]} == {own, link}]:
+            del self.wires[wire]
+        if self.ranks[link] in self.nodes:
+            self.do(self.ranks[link], self[self.ranks[link]].lost(own, "connection lost"))
+
+    def depart(self) -> None:
+        """Those who have a new parent, and whose claims have reached rank 0, take leave of the old one."""
+        while self.left:
+            rank, former = self.left.pop()
+            if rank in self.nodes:
+                self.do(rank, self[rank].depart(former))
 
     def _send(self, rank: int, hop: bytes, msg: Message) -> None:
         wire = (uuid(rank).encode(), hop, "tree")

@@ -1,6 +1,6 @@
 """The brokers directly below: who is taken in, and what is gone with them."""
 
-from errno import EHOSTUNREACH, EINVAL, ESHUTDOWN
+from errno import EAGAIN, EHOSTUNREACH, EINVAL, ELOOP, ESHUTDOWN
 
 import pytest
 
@@ -29,8 +29,10 @@ def said(what: Hello) -> Request:
     return Request(topic=HELLO, data=what.payload(), matchtag=1)
 
 
-def objection(made: Children, what: Hello, link: bytes = LINK) -> tuple[int, str] | None:
-    refusal = made.objection(said(what), link)
+def objection(
+    made: Children, what: Hello, link: bytes = LINK, line: frozenset[int] = frozenset(), settled: bool = True
+) -> tuple[int, str] | None:
+    refusal = made.objection(said(what), link, line, settled)
     return (refusal.errnum, refusal.text()) if refusal else None
 
 
@@ -43,7 +45,7 @@ def test_after_shutdown_began_nobody_is_taken_in() -> None:
 
 
 def test_another_protocol_is_refused() -> None:
-    assert objection(children(), hello(protocol=9)) == (EINVAL, "overlay protocol 9, expected 1")
+    assert objection(children(), hello(protocol=9)) == (EINVAL, "overlay protocol 9, expected 2")
 
 
 def test_a_hello_in_the_name_of_another_broker_is_refused() -> None:
@@ -58,7 +60,7 @@ def test_a_rank_that_cannot_be_below_is_refused(rank: int) -> None:
 @pytest.mark.parametrize("data", [None, {}, {"rank": "3"}, {**hello().payload(), "claims": [[1, 2, 3]]}, b"\xff\0"])
 def test_a_hello_that_is_none_is_a_bad_message(data: bytes | dict[str, object] | None) -> None:
     with pytest.raises(BadMessage):
-        children().objection(Request(topic=HELLO, data=data, matchtag=1), LINK)
+        children().objection(Request(topic=HELLO, data=data, matchtag=1), LINK, set(), True)
 
 
 def test_a_child_brings_the_ranks_below_it() -> None:
@@ -74,7 +76,7 @@ def test_with_a_child_go_the_ranks_below_it_and_what_it_owed() -> None:
     made = Children(1, 8, router)
     made.add(LINK, hello(below=(6, 7)))
     router.request(Request(topic="a.b", nodeid=7, matchtag=1), b"me")
-    refusals, claims, gone = made.lost(LINK, "connection lost")
+    refusals, (claims, _), gone = made.lost(LINK, "connection lost")
     assert gone == Gone((3, 6, 7), (b"uuid-3", b"uuid-6", b"uuid-7"), "connection lost")
     assert [claim.rank for claim in claims] == [3, 6, 7]
     ((hop, refusal),) = refusals
@@ -84,7 +86,7 @@ def test_with_a_child_go_the_ranks_below_it_and_what_it_owed() -> None:
 
 
 def test_who_is_no_child_is_no_loss() -> None:
-    assert children().lost(LINK, "connection lost") == ([], [], None)
+    assert children().lost(LINK, "connection lost") == ([], ([], []), None)
 
 
 def test_who_comes_too_early_waits_and_who_leaves_meanwhile_is_forgotten() -> None:
@@ -97,7 +99,16 @@ def test_who_comes_too_early_waits_and_who_leaves_meanwhile_is_forgotten() -> No
     assert made.admit(True) == []
 
 
-def test_a_withdrawal_of_nothing_is_no_notice() -> None:
+def test_a_withdrawal_of_nothing_changes_nothing() -> None:
     made = children()
     made.add(LINK, hello())
-    assert made.withdraw(LINK, [Claim(7, "uuid-7", 1)], "connection lost") == ([], None)
+    assert made.withdraw(LINK, [Claim(7, "uuid-7", 1)]) == ([], [])
+
+
+def test_who_looks_for_a_parent_itself_takes_nobody_in() -> None:
+    refusal = objection(children(), hello(), settled=False)
+    assert refusal == (EAGAIN, "rank 1 is looking for a parent itself")
+
+
+def test_who_is_above_cannot_be_below() -> None:
+    assert objection(children(), hello(), line=frozenset({0, 3})) == (ELOOP, "rank 3 is above rank 1")

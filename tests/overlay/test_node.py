@@ -1,12 +1,12 @@
 """Nodes joined in memory: how a session wires up, routes, hears events, loses brokers, and takes them in again."""
 
-from errno import EHOSTUNREACH, ENOSYS
+from errno import EHOSTUNREACH, ENOSYS, ESHUTDOWN
 from typing import Any
 
 import pytest
 
 from flux.overlay.node import DISCONNECT, Node
-from flux.overlay.notices import EventsLost, Gone, Joined, Noise, ParentLost, ParentReady
+from flux.overlay.notices import EventsLost, Gone, Joined, Noise, ParentLost, ParentReady, Refused
 from flux.overlay.peers import CLAIM, HELLO
 from flux.wire.message import NORESPONSE, UPSTREAM, BadMessage, Control, Event, Request, Response
 from tests.overlay.cluster import Cluster, uuid
@@ -77,7 +77,7 @@ def test_a_session_that_shuts_down_takes_nobody_in() -> None:
     session.do(0, session[0].admit(False))
     session.attach(1, 0)
     session.run()
-    assert session.notices[1] == [ParentLost("rank 0 is shutting down")]
+    assert session.notices[1] == [Refused(b"broker-0", ESHUTDOWN, "rank 0 is shutting down")]
 
 
 # -- requests ---------------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def test_events_out_of_reach_are_declared_lost_to_everybody_below_and_the_rest_i
 def test_the_same_gap_is_asked_for_once_and_a_new_one_again() -> None:
     node = Node(1, uuid(1), 2)
     node.attach(b"broker-0")
-    node.receive(Response(topic=HELLO, data={"last": 0}, matchtag=1), b"broker-0")
+    node.receive(Response(topic=HELLO, data={"last": 0, "line": []}, matchtag=1), b"broker-0")
     node.receive(Event(topic="b", sequence=2), b"broker-0")
     assert len(node.overdue()) == 1
     assert node.overdue() == []
@@ -252,7 +252,7 @@ def test_an_interior_broker_that_dies_takes_its_subtree_along() -> None:
     assert session.answers(0) == [("a.b", EHOSTUNREACH)]
     assert session.answers(3) == [("a.b", EHOSTUNREACH)]
     assert session.gone(0) == [1, 3, 4]
-    assert [ParentLost("connection lost")] == session.notices[3][1:] == session.notices[4][1:]
+    assert [ParentLost("connection lost", b"broker-1")] == session.notices[3][1:] == session.notices[4][1:]
     assert session[3].parent is None and not session[3].joined
 
 
@@ -268,7 +268,7 @@ def test_a_broker_that_takes_leave_is_answered_and_is_gone_in_order() -> None:
     session = Cluster(3, k=1).wired()
     session.do(2, session[2].leave())
     session.run()
-    assert session.notices[2][-1] == ParentLost("left")
+    assert session.notices[2][-1] == ParentLost("left", b"broker-1")
     assert session.notices[0][-1] == Gone((2,), (b"broker-2",), "administrative shutdown")
 
 
@@ -375,7 +375,7 @@ def test_a_stranger_is_sent_away_and_named() -> None:
 def test_a_broker_that_is_sent_away_has_lost_its_parent() -> None:
     session = Cluster(2).wired()
     session.do(1, session[1].receive(Control(type=DISCONNECT), b"broker-0"))
-    assert session.notices[1][-1] == ParentLost("the parent sent us away")
+    assert session.notices[1][-1] == ParentLost("the parent sent us away", b"broker-0")
 
 
 @pytest.mark.parametrize("data", [None, {"claims": 3}, {"claims": [], "withdrawn": {}, "reason": ""}, b"\xff"])

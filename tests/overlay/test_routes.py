@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux.overlay.routes import Claim, Routes
+from flux.overlay.routes import Change, Claim, Routes
 
 A, B = b"link-a", b"link-b"
 
@@ -38,16 +38,16 @@ def test_the_withdrawal_of_an_old_claim_does_not_undo_a_newer_one() -> None:
     routes = Routes()
     routes.claim(A, [claim(3, 1)])
     routes.claim(B, [claim(3, 2)])
-    assert routes.withdraw(A, [claim(3, 1)]) == []
+    assert routes.withdraw(A, [3]) == Change([], [])
     assert routes.link(3) == B
-    assert routes.withdraw(B, [claim(3, 2)]) == [claim(3, 2)]
+    assert routes.withdraw(B, [3]) == Change([claim(3, 2)], [])
     assert routes.link(3) is None
 
 
 def test_a_withdrawal_that_comes_before_the_newer_claim_changes_nothing_in_the_end() -> None:
     routes = Routes()
     routes.claim(A, [claim(3, 1)])
-    routes.withdraw(A, [claim(3, 1)])
+    routes.withdraw(A, [3])
     routes.claim(B, [claim(3, 2)])
     assert routes.link(3) == B
 
@@ -55,7 +55,7 @@ def test_a_withdrawal_that_comes_before_the_newer_claim_changes_nothing_in_the_e
 def test_a_link_cannot_withdraw_what_another_claims() -> None:
     routes = Routes()
     routes.claim(A, [claim(3)])
-    assert routes.withdraw(B, [claim(3), claim(4)]) == []
+    assert routes.withdraw(B, [3, 4]) == Change([], [])
     assert routes.link(3) == A
 
 
@@ -63,7 +63,7 @@ def test_a_dropped_link_takes_along_what_it_claims_and_no_more() -> None:
     routes = Routes()
     routes.claim(A, [claim(3), claim(4)])
     routes.claim(B, [claim(5), claim(4, 2)])
-    assert routes.drop(A) == [claim(3)]
+    assert routes.drop(A) == Change([claim(3)], [])
     assert [routes.link(rank) for rank in (3, 4, 5)] == [None, B, B]
 
 
@@ -87,5 +87,27 @@ def test_the_last_of_several_moves_wins_in_whatever_order_the_news_come(
     while any(news.values()):
         link = data.draw(st.sampled_from([link for link, waiting in news.items() if waiting]))
         verb, about = news[link].pop(0)
-        getattr(routes, verb)(link, [about])
+        if verb == "claim":
+            routes.claim(link, [about])
+        else:
+            routes.withdraw(link, [about.rank])
     assert {rank: routes.link(rank) for rank in where} == {rank: link for rank, (link, _) in where.items()}
+
+
+def test_whichever_of_two_claims_is_withdrawn_the_other_one_stays() -> None:
+    for first, second in ((A, B), (B, A)):
+        routes = Routes()
+        routes.claim(A, [claim(3, 1)])
+        routes.claim(B, [claim(3, 1)])
+        change = routes.withdraw(first, [3])
+        assert not change.gone
+        assert routes.link(3) == second
+        assert routes.drop(second) == Change([claim(3, 1)], [])
+
+
+def test_an_older_claim_comes_into_force_when_the_newer_one_is_withdrawn() -> None:
+    routes = Routes()
+    routes.claim(B, [claim(3, 2)])
+    assert routes.claim(A, [claim(3, 1)]) == []
+    assert routes.drop(B) == Change([], [claim(3, 1)])
+    assert routes.link(3) == A

@@ -1,81 +1,131 @@
 """One broker's place in the tree: routing, events and neighbours joined. Told what came in, it answers what to send."""
 
-from flux.overlay.children import Children
+from flux.overlay.above import BROKER, DRAINED, Above, Step
+from flux.overlay.children import Children, gone
 from flux.overlay.events import EventLog, Gate
-from flux.overlay.notices import EventsLost, Noise, Notice, ParentLost, ParentReady
-from flux.overlay.peers import CLAIM, GOODBYE, HELLO, LOST_EVENTS, PROTOCOL, REPLAY, Hello, read, to_claims
-from flux.overlay.router import Hop, Router
+from flux.overlay.notices import (
+    Dismissed,
+    Drop,
+    EventsLost,
+    Gone,
+    Moved,
+    Noise,
+    ParentLost,
+    RingLost,
+    RingReady,
+    RingWanted,
+)
+from flux.overlay.peers import (
+    AWAY,
+    CLAIM,
+    GOODBYE,
+    HELLO,
+    LINE,
+    LOST_EVENTS,
+    MOVED,
+    REPLAY,
+    ROUND,
+    Hello,
+    read,
+    to_claims,
+)
+from flux.overlay.router import LEEWARD, RINGWARD, SEEKING, Hop, Router
 from flux.overlay.routes import Claim
-from flux.wire.message import NORESPONSE, Control, Event, Message, Request, Response
+from flux.wire.message import NORESPONSE, Control, Event, Message, Request, Response, respond
 
-SUBSCRIBERS, BELOW, BROKER = "subscribers", "below", "broker"
-"""Where a step goes that is not for one neighbour: an event to who subscribed here, one to all children, a notice.
-No address on the wire can be taken for one of these: addresses are bytes."""
+SUBSCRIBERS, BELOW = "subscribers", "below"
+"""Where a step goes that is not for one neighbour: an event to who subscribed here, one to all children; BROKER gets
+notices. No address on the wire can be taken for one of these: addresses are bytes."""
 
-DISCONNECT = 2
-"""Type of the control message by which a parent sends a child away (RFC 3 leaves types to the overlay)."""
+HEARTBEAT, DISCONNECT = 0, 2
+"""Types of control messages (RFC 3 leaves them to the overlay): one that only says that its sender lives, and the one
+by which a parent sends a child away. DRAINED is the third."""
 
-Step = tuple[Hop | str, Message | Notice]
+FOR_GOOD = "disconnected by its parent"
+"""Why somebody has lost its parent who shall not look for another."""
 
 
 class Node:
-    """Everything that one broker decides about the tree."""
+    """Everything that one broker decides about the tree.
 
-    def __init__(self, rank: int, uuid: str, size: int) -> None:
+    `born` grows from one broker of this rank to the next: whoever comes later is believed. `card` says how to find it.
+    """
+
+    def __init__(self, rank: int, uuid: str, size: int, born: int = 0, card: str = "") -> None:
         self.rank, self.uuid, self.size = rank, uuid, size
-        self.router = Router(rank)
+        self.router = Router(rank, uuid)
+        self.router.ring = RINGWARD if size > 1 else None
         self.events = EventLog()
+        self.above = Above(rank, uuid, self.router, born, card)
         self.children = Children(rank, size, self.router)
-        self.parent: Hop | None = None
-        """The parent we have said hello to; it may not have answered yet."""
-        self.joined = False
-        self.epoch = 0
-        """How often we have attached to a parent."""
         self._newcomer = True
         """Whether no parent has taken us in yet: the events before that one's are none of ours."""
         self._gates: dict[Hop, Gate] = {}
-        self._unsaid: list[Message] = []
-        """What the parent is told once it has answered our hello."""
+        self._ringward: list[Request] = []
+        """What goes round the ring once the next broker on it is connected."""
         self._asked = (-1, -1)
+
+    @property
+    def parent(self) -> Hop | None:
+        """The link to the parent, who has taken us in."""
+        return self.above.parent
+
+    @property
+    def joined(self) -> bool:
+        """Whether there is a parent."""
+        return self.above.parent is not None
 
     # -- from this broker -------------------------------------------------------------------------------------------
 
     def send(self, msg: Message, via: Hop) -> list[Step]:
         """Takes a message from a service or a client of this broker."""
         if isinstance(msg, Request):
-            return list(self.router.request(msg, via))
+            return self._forward(self.router.request(msg, via))
         if isinstance(msg, Response):
-            return list(self.router.response(msg, via))
+            return self._back(msg, via)
         if isinstance(msg, Event):
             return self._publish(msg)
         return []
 
     def attach(self, parent: Hop) -> list[Step]:
-        """Says hello to a parent; ParentReady or ParentLost follows."""
-        self.parent, self.joined, self._unsaid = parent, False, []
-        self.epoch += 1
-        self.router.pending.watch(parent)
-        claims = [Claim(self.rank, self.uuid, self.epoch), *self.router.routes.claims()]
-        hello = Hello(self.rank, self.uuid, PROTOCOL, self.events.last, claims)
-        return [(parent, Request(topic=HELLO, data=hello.payload(), matchtag=1))]
+        """Says hello to a parent; ParentReady or Refused follows. The present one, if any, is left by `depart`."""
+        return self.above.attach(parent, self.events.last)
+
+    def depart(self, former: Hop) -> list[Step]:
+        """Takes leave of a parent that another one has replaced."""
+        return self.above.depart(former)
 
     def leave(self) -> list[Step]:
         """Takes leave of the parent, who answers."""
-        if self.parent is None or not self.joined:
-            return [(BROKER, ParentLost("left"))]
-        return [(self.parent, Request(topic=GOODBYE, matchtag=2))]
+        return self.above.goodbye()
+
+    def give_up(self) -> list[Step]:
+        """Nobody becomes our parent any more."""
+        return self.above.give_up()
 
     def admit(self, yes: bool) -> list[Step]:
-        """From now on takes children in, or sends them away; those that wait at the door come first."""
+        """From now on takes children in, or sends them away; those at the door come first, once there is a parent."""
         steps: list[Step] = []
         for via, msg in self.children.admit(yes):
             steps += self._hello(msg, via)
         return steps
 
+    def dismiss(self, child: Hop, reason: str, *, for_good: bool = False) -> list[Step]:
+        """Sends a child away, which counts as lost from now on. It looks for another parent, unless it is for good."""
+        return [(child, Control(type=DISCONNECT, status=int(for_good))), *self.lost(child, reason)]
+
+    def part(self) -> list[Step]:
+        """Asks the children to look for another parent, because we are about to leave."""
+        return [(child, Request(flags=NORESPONSE, topic=AWAY)) for child in self.children]
+
+    def forsake(self, link: Hop) -> list[Step]:
+        """Waits no longer for somebody who does not answer our hello."""
+        return [(BROKER, Drop(link)), *self.above.lost(link, "no answer")] if link == self.above.suitor else []
+
     def overdue(self) -> list[Step]:
         """Asks the parent for the events that something has waited for in vain."""
         known = self.events.last, self.events.newest
-        if not self.waiting or not self.joined or self.parent is None or self._asked == known:
+        if not self.waiting or self.parent is None or self._asked == known:
             return []
         self._asked = known
         return [(self.parent, Request(flags=NORESPONSE, topic=REPLAY, data={"last": self.events.last}))]
@@ -85,12 +135,18 @@ class Node:
         """Whether a message or an event is held because an event is missing."""
         return self.events.gap or any(self._gates.values())
 
+    def neighbours(self) -> list[Hop]:
+        """The links on the tree that are in use."""
+        return [*([self.parent] if self.parent is not None else []), *self.children]
+
     # -- from a neighbour -------------------------------------------------------------------------------------------
 
     def receive(self, msg: Message, via: Hop, mark: int = 0) -> list[Step]:
         """Takes a message from a neighbour; `mark` is the last event that it had seen."""
         if isinstance(msg, Event):
             return self._event(msg, via)
+        if via[:1] in (RINGWARD, LEEWARD):
+            return self._from_ring(msg, via)
         if mark > self.events.last or via in self._gates:
             return self._hold(msg, via, mark)
         return self._open(msg, via, mark)
@@ -98,9 +154,11 @@ class Node:
     def lost(self, link: Hop, reason: str) -> list[Step]:
         """The connection to a neighbour is gone."""
         self._gates.pop(link, None)
-        if link == self.parent:
-            return self._parent_lost(reason)
-        return self._withdraw(*self.children.lost(link, reason))
+        if link[:1] in (RINGWARD, LEEWARD):
+            return self._ring_lost(link, reason)
+        if self.above.knows(link):
+            return self.above.lost(link, reason)
+        return self._child_lost(link, reason)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -110,40 +168,79 @@ class Node:
             return self._control(msg, via)
         if isinstance(msg, Request | Response) and not msg.route:
             return self._private(msg, via, mark)
-        if via != self.parent and via not in self.children:
+        if not (self.above.knows(via) or via in self.children or via in self.children.former):
             stranger = Noise(f"message from a stranger: {getattr(msg, 'topic', '')}")
             return [(via, Control(type=DISCONNECT)), (BROKER, stranger)]
         if isinstance(msg, Request):
-            return list(self.router.request(msg, via))
+            return self._forward(self.router.request(msg, via))
         assert isinstance(msg, Response)
-        return list(self.router.response(msg, via))
+        return self._back(msg, via)
+
+    def _forward(self, routed: "list[tuple[Hop, Request | Response]]") -> list[Step]:
+        """What the router wants sent: what has to wait for a parent, or for the ring, is kept."""
+        if len(routed) == 1 and routed[0][0] not in (SEEKING, RINGWARD):
+            return list(routed)
+        steps: list[Step] = []
+        for hop, msg in self.above.hold(routed):
+            if hop == RINGWARD:
+                assert isinstance(msg, Request)
+                self._ringward.append(msg)
+                steps.append((BROKER, RingWanted()))
+            else:
+                steps.append((hop, msg))
+        return steps
+
+    def _back(self, msg: Response, via: Hop) -> list[Step]:
+        """A response on its way; it may have been the last thing open with a former neighbour."""
+        steps: list[Step] = list(self.router.response(msg, via))
+        if via in self.above.former:
+            return steps + self.above.drain(via)
+        if via in self.children.former:
+            return steps + self._drain(via)
+        return steps
+
+    def _drain(self, child: Hop) -> list[Step]:
+        """Tells a child that has left once nothing of ours is open with it."""
+        return [] if self.router.pending.count(child) else [(child, Control(type=DRAINED))]
 
     def _private(self, msg: Request | Response, via: Hop, mark: int) -> list[Step]:
         """What two neighbours say to each other has no route."""
-        if via == self.parent:
+        if isinstance(msg, Request) and msg.topic == HELLO:
+            return self._hello(msg, via)
+        if via in (self.above.parent, self.above.suitor):
             match msg:
-                case Response(topic="overlay.hello"):
+                case Response(topic="overlay.hello") if via == self.above.suitor:
                     return self._welcome(msg, via)
                 case Response(topic="overlay.goodbye"):
-                    return self._parent_lost("left")
+                    return self.above.lost(via, "left", seek=False)
                 case Request(topic="overlay.lost"):
                     return self._resume(read(msg, "last", int))
-        elif via in self.children or msg.topic == HELLO:
+                case Request(topic="overlay.away"):
+                    return [(BROKER, Dismissed(via))]
+                case Request(topic="overlay.line"):
+                    return self._lineage(self.above.lineage(to_claims(read(msg, "line", list))))
+        elif via in self.children:
             match msg:
-                case Request(topic="overlay.hello"):
-                    return self._hello(msg, via)
                 case Request(topic="overlay.claim"):
                     return self._claimed(msg, via)
                 case Request(topic="overlay.replay"):
                     return self._replay(read(msg, "last", int), via)
+                case Request(topic="overlay.moved"):
+                    return self._moved(via)
                 case Request(topic="overlay.goodbye"):
                     steps: list[Step] = [(via, Response(topic=GOODBYE, matchtag=msg.matchtag))]
-                    return steps + self._withdraw(*self.children.lost(via, "administrative shutdown"))
+                    return steps + self._child_lost(via, "administrative shutdown")
+        elif via in self.above.former or via in self.children.former:
+            return []  # said before it heard that we have parted
         return [(BROKER, Noise(f"unexpected {msg.topic} between brokers"))]
 
     def _control(self, msg: Control, via: Hop) -> list[Step]:
-        if msg.type == DISCONNECT and via == self.parent:
-            return self._parent_lost("the parent sent us away")
+        if msg.type == DISCONNECT and self.above.knows(via):
+            for_good = bool(msg.status)
+            reason = FOR_GOOD if for_good else "the parent sent us away"
+            return [(BROKER, Drop(via)), *self.above.lost(via, reason, seek=not for_good)]
+        if msg.type == DRAINED:
+            return self.above.drained(via)
         return []
 
     # -- events -----------------------------------------------------------------------------------------------------
@@ -152,12 +249,12 @@ class Node:
         if self.rank == 0:
             event = self.events.publish(event)
             return [(BELOW, event), (SUBSCRIBERS, event)]
-        return self._tell_parent(event)
+        return self.above.tell(event)
 
     def _event(self, event: Event, via: Hop) -> list[Step]:
         if event.sequence == 0:
             return self._publish(event) if via in self.children else []
-        if via != self.parent:
+        if not self.above.knows(via):
             return []
         return self._deliver(self.events.receive(event))
 
@@ -179,7 +276,7 @@ class Node:
     def _cannot_wait(self, msg: Message, via: Hop) -> bool:
         """What says from which event on we are served would wait for ever; what a stranger says is not kept."""
         topic = msg.topic if isinstance(msg, Request | Response) and not msg.route else ""
-        if via == self.parent:
+        if self.above.knows(via):
             return topic in (HELLO, LOST_EVENTS)
         return via not in self.children and via not in self._gates and topic != HELLO
 
@@ -212,69 +309,135 @@ class Node:
     # -- neighbours -------------------------------------------------------------------------------------------------
 
     def _welcome(self, msg: Response, via: Hop) -> list[Step]:
-        """The parent's answer to our hello."""
+        """The answer to our hello."""
         if msg.errnum:
-            return self._parent_lost(msg.text() or "hello refused")
+            return self.above.refused(via, msg.errnum, msg.text() or "hello refused")
         last = read(msg, "last", int)
-        self.joined, self.router.parent = True, via
+        steps = self._lineage(self.above.welcome(msg, via))
         ready = self.events.resume(last) if self._newcomer else []
         self._newcomer = False
-        steps: list[Step] = [*((via, msg) for msg in self._unsaid), (BROKER, ParentReady(via)), *self._deliver(ready)]
+        steps += self._deliver(ready)
         if last > self.events.last:
             self._gates.setdefault(via, Gate()).hold(last, Control())
+            self._asked = (-1, -1)
             steps += self.overdue()
-        return steps
+        return steps if self.children.admitting is None else steps + self.admit(self.children.admitting)
+
+    def _lineage(self, steps: list[Step]) -> list[Step]:
+        """The children are told who is above them now."""
+        told = Request(flags=NORESPONSE, topic=LINE, data={"line": self.lineage})
+        return [*steps, *((child, told) for child in self.children)]
+
+    @property
+    def lineage(self) -> list[Claim]:
+        """Who is above our children: we first."""
+        return [self.above.own, *self.above.line]
 
     def _hello(self, msg: Request, via: Hop) -> list[Step]:
         """A broker wants to be our child."""
-        if self.children.admitting is None:
+        if self.children.admitting is None or (self._newcomer and self.rank):
             self.children.wait(via, msg)
             return []
-        refusal = self.children.objection(msg, via)
+        settled = self.rank == 0 or (self.joined and self.above.suitor is None)
+        refusal = self.children.objection(msg, via, {claim.rank for claim in self.above.line}, settled)
         if refusal is not None:
             return [(via, refusal)]
-        steps = self.lost(via, "said hello again") if via in self.children else []
         hello = Hello.of(msg)
+        steps = self.lost(via, "said hello again") if via in self.children else []
+        before = self.children.link(hello.rank)
+        if before is not None:
+            steps += self.lost(before, "another broker has its rank")
+        steps += self._replaced(hello.claims)
         news, joined = self.children.add(via, hello)
-        welcome = {"rank": self.rank, "uuid": self.uuid, "last": self.events.last}
+        welcome = {"rank": self.rank, "uuid": self.uuid, "last": self.events.last, "line": self.lineage}
         steps.append((via, Response(topic=HELLO, data=welcome, matchtag=msg.matchtag)))
         return [*steps, (BROKER, joined), *self._claim_up(news, [])]
 
     def _claimed(self, msg: Request, via: Hop) -> list[Step]:
         """A child has gained or lost ranks below it."""
         claims, withdrawn = to_claims(read(msg, "claims", list)), to_claims(read(msg, "withdrawn", list))
+        steps = self._replaced(claims)
         news, joined = self.children.claim(via, claims)
-        steps: list[Step] = [(BROKER, joined)] if news else []
-        gone = self.children.withdraw(via, withdrawn, read(msg, "reason", str))
-        return steps + self._claim_up(news, []) + self._withdraw([], *gone)
+        if news:
+            steps.append((BROKER, joined))
+        reason = read(msg, "reason", str)
+        change = self.children.withdraw(via, withdrawn)
+        if change.gone and reason != MOVED:
+            steps.append((BROKER, gone(change.gone, reason)))
+        return steps + self._claim_up(news + change.news, change.gone, reason)
 
-    def _withdraw(self, steps: list[Step], gone: list[Claim], notice: Notice | None) -> list[Step]:
-        if notice is not None:
-            steps = [*steps, (BROKER, notice), *self._claim_up([], gone, getattr(notice, "reason", ""))]
-        return steps
+    def _replaced(self, claims: list[Claim]) -> list[Step]:
+        """A later broker of the same rank: the one before it is gone, even if nobody has noticed."""
+        routes = self.router.routes
+        known = [(claim, routes.get(claim.rank)) for claim in claims]
+        gone = [old for new, old in known if old is not None and old.uuid != new.uuid and old.epoch < new.epoch]
+        if not gone:
+            return []
+        uuids = tuple(claim.uuid.encode() for claim in gone)
+        return [(BROKER, Gone(tuple(claim.rank for claim in gone), uuids, "another broker has its rank"))]
+
+    def _moved(self, child: Hop) -> list[Step]:
+        """A child has another parent; what is open with it may still be answered."""
+        change = self.children.moved(child)
+        steps: list[Step] = [(BROKER, Moved(child)), *self._claim_up(change.news, change.gone, MOVED)]
+        return steps + self._drain(child)
+
+    def _child_lost(self, link: Hop, reason: str) -> list[Step]:
+        refusals, change, notice = self.children.lost(link, reason)
+        if notice is None:
+            return []
+        return [*refusals, (BROKER, notice), *self._claim_up(change.news, change.gone, reason)]
 
     def _claim_up(self, news: list[Claim], gone: list[Claim], reason: str = "") -> list[Step]:
         """Lets the parent know what changed below."""
         if not (news or gone):
             return []
         data = {"claims": news, "withdrawn": gone, "reason": reason}
-        return self._tell_parent(Request(flags=NORESPONSE, topic=CLAIM, data=data))
+        return self.above.tell(Request(flags=NORESPONSE, topic=CLAIM, data=data))
 
-    def _tell_parent(self, msg: Message) -> list[Step]:
-        """Sends something up; as long as the parent has not answered our hello, it waits."""
-        if self.parent is None:
-            return []
-        if not self.joined:
-            self._unsaid.append(msg)
-            return []
-        return [(self.parent, msg)]
+    # -- the ring ---------------------------------------------------------------------------------------------------
 
-    def _parent_lost(self, reason: str) -> list[Step]:
-        parent, self.parent, self.joined = self.parent, None, False
-        if parent is None:
-            return []
-        self._gates.pop(parent, None)
-        return [*self.router.lost(parent), (BROKER, ParentLost(reason))]
+    def ring_ask(self, link: Hop) -> list[Step]:
+        """Asks a broker to become the next one on our ring."""
+        return [(link, Request(topic=ROUND, data={"rank": self.rank, "uuid": self.uuid}, matchtag=1))]
+
+    def ring_closed(self, link: Hop | None) -> list[Step]:
+        """The next broker on the ring has answered; None: there is no other. What has waited goes there."""
+        waited, self._ringward = self._ringward, []
+        self.router.ring = link
+        if link is None:
+            return [step for msg in waited for step in self.router.refuse(msg)]
+        self.router.pending.watch(link)
+        for msg in waited:
+            self.router.pending.sent(link, msg)
+        return [*((link, msg) for msg in waited), (BROKER, RingReady(link))]
+
+    def ring_open(self) -> list[Step]:
+        """The next broker on the ring is not to be used any more; another one is looked for when it is needed."""
+        link, self.router.ring = self.router.ring, RINGWARD
+        return list(self.router.lost(link)) if link not in (None, RINGWARD) else []
+
+    def _from_ring(self, msg: Message, via: Hop) -> list[Step]:
+        """What goes round: no order with events, no claims, but the same ways back."""
+        match msg:
+            case Request(topic="overlay.round", route=()):
+                self.router.pending.watch(via)
+                return [(via, respond(msg, {"rank": self.rank, "uuid": self.uuid}))]
+            case Response(topic="overlay.round", route=()):
+                return self.ring_closed(via) if self.router.ring == RINGWARD else []
+            case Request() if msg.route:
+                return self._forward(self.router.request(msg, via))
+            case Response() if msg.route:
+                return list(self.router.response(msg, via))
+        return []
+
+    def _ring_lost(self, link: Hop, reason: str) -> list[Step]:
+        steps: list[Step] = list(self.router.lost(link))
+        if link[:1] == LEEWARD:
+            return steps
+        if link == self.router.ring:
+            self.router.ring = RINGWARD
+        return [*steps, (BROKER, RingLost(link, reason))]
 
 
-__all__ = ["BELOW", "BROKER", "SUBSCRIBERS", "Node", "Step"]
+__all__ = ["BELOW", "BROKER", "SUBSCRIBERS", "Node", "ParentLost", "Step"]

@@ -4,14 +4,24 @@ from typing import NamedTuple
 
 
 class ParentReady(NamedTuple):
-    """The parent took us in."""
+    """The parent took us in; `before` is the one we had until then, b"" for none."""
 
     parent: bytes
+    before: bytes = b""
 
 
 class ParentLost(NamedTuple):
-    """The parent is gone, or does not want us."""
+    """The parent is gone, or has sent us away."""
 
+    reason: str
+    parent: bytes = b""
+
+
+class Refused(NamedTuple):
+    """A broker that we said hello to is gone, or does not take us in."""
+
+    link: bytes
+    errnum: int
     reason: str
 
 
@@ -27,6 +37,39 @@ class Gone(NamedTuple):
 
     ranks: tuple[int, ...]
     uuids: tuple[bytes, ...]
+    reason: str
+
+
+class Moved(NamedTuple):
+    """A child has another parent now; what it owes us and we owe it still goes over its link."""
+
+    link: bytes
+
+
+class Dismissed(NamedTuple):
+    """The parent is about to leave: we should look for another one while it is still there."""
+
+    parent: bytes
+
+
+class LineChanged(NamedTuple):
+    """Others are above us than before."""
+
+
+class RingWanted(NamedTuple):
+    """Something is to go round the ring, and the next broker on it is not connected."""
+
+
+class RingReady(NamedTuple):
+    """The next broker on the ring has answered."""
+
+    link: bytes
+
+
+class RingLost(NamedTuple):
+    """The next broker on the ring is gone."""
+
+    link: bytes
     reason: str
 
 
@@ -48,4 +91,19 @@ class Noise(NamedTuple):
     text: str
 
 
-Notice = ParentReady | ParentLost | Joined | Gone | Drop | EventsLost | Noise
+Notice = (
+    ParentReady
+    | ParentLost
+    | Refused
+    | Moved
+    | Dismissed
+    | LineChanged
+    | RingWanted
+    | RingReady
+    | RingLost
+    | Joined
+    | Gone
+    | Drop
+    | EventsLost
+    | Noise
+)

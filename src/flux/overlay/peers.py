@@ -8,8 +8,11 @@ from flux.wire.message import BadMessage, Request, Response
 
 HELLO, CLAIM, GOODBYE = "overlay.hello", "overlay.claim", "overlay.goodbye"
 REPLAY, LOST_EVENTS = "overlay.replay", "overlay.lost"
+MOVED, AWAY, LINE, ROUND = "overlay.moved", "overlay.away", "overlay.line", "overlay.round"
+"""A child has another parent now; it should look for one; who is above has changed; a broker wants to come before us
+on the ring."""
 
-PROTOCOL = 1
+PROTOCOL = 2
 """The version of this conversation; neighbours must agree."""
 
 T = TypeVar("T")
@@ -52,8 +55,8 @@ def to_claims(rows: Iterable[Any]) -> list[Claim]:
     claims = []
     for row in rows:
         match row:
-            case [int(rank), str(uuid), int(epoch)]:
-                claims.append(Claim(rank, uuid, epoch))
+            case [int(rank), str(uuid), int(epoch), str(card)]:
+                claims.append(Claim(rank, uuid, epoch, card))
             case _:
                 raise BadMessage(f"not a claim: {row!r:.60}")
     return claims

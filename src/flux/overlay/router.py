@@ -4,10 +4,19 @@ from errno import EHOSTUNREACH, ENOSYS
 
 from flux.overlay.pending import Pending
 from flux.overlay.routes import Routes
-from flux.wire.message import ANY, UPSTREAM, Request, Response, refuse
+from flux.wire.message import ANY, RING, UPSTREAM, Request, Response, refuse
 
 Hop = bytes
 """The address of a neighbour: a broker on the tree, a service or a client of this broker."""
+
+SEEKING: Hop = b"?"
+"""In place of a parent while a broker that has lost its own looks for another: what goes there has to wait."""
+
+RINGWARD: Hop = b">"
+"""In place of the next broker on the ring while nobody has connected to it; with its uuid behind, that broker."""
+
+LEEWARD: Hop = b"~"
+"""With its uuid behind, the broker that comes before us on the ring."""
 
 MAX_HOPS = 128
 """Brokers a request may pass before it counts as lost; a tree of fan-out 2 and 2**60 brokers needs fewer."""
@@ -16,9 +25,12 @@ MAX_HOPS = 128
 class Router:
     """The routing rules of one broker (RFC 3), over services, learned routes and pending requests."""
 
-    def __init__(self, rank: int) -> None:
+    def __init__(self, rank: int, uuid: str = "") -> None:
         self.rank = rank
         self.parent: Hop | None = None
+        self.ring: Hop | None = None
+        """The next broker on the ring; None where there is no other."""
+        self._on_ring = LEEWARD + uuid.encode()
         self.routes = Routes()
         self.pending = Pending()
         self._services: dict[str, Hop] = {}
@@ -73,6 +85,8 @@ class Router:
 
     def _next(self, msg: Request) -> Hop | int:
         """The next hop, or the errnum with which the request ends here."""
+        if msg.nodeid & RING and msg.nodeid != ANY:
+            return self._around(msg)
         if len(msg.route) > MAX_HOPS:
             return EHOSTUNREACH
         if msg.flags & UPSTREAM and msg.nodeid == self.rank:
@@ -82,6 +96,18 @@ class Router:
         if msg.nodeid == self.rank:
             return self._services.get(msg.service) or ENOSYS
         return self.routes.link(msg.nodeid) or self.parent or EHOSTUNREACH
+
+    def _around(self, msg: Request) -> Hop | int:
+        """The next hop round the ring. What was here before has gone all the way round: nobody has that rank."""
+        if msg.nodeid ^ RING == self.rank:
+            return self._services.get(msg.service) or ENOSYS
+        if self.ring is None or self._on_ring in msg.route:
+            return EHOSTUNREACH
+        return self.ring
+
+    def refuse(self, msg: Request, errnum: int = EHOSTUNREACH) -> list[tuple[Hop, Request | Response]]:
+        """Answers a request that was on its way and can go no further."""
+        return self._refuse(msg, errnum)
 
     def _refuse(self, msg: Request, errnum: int) -> list[tuple[Hop, Request | Response]]:
         if not msg.wants_answer:

@@ -7,6 +7,8 @@ import msgspec
 
 ANY = 0xFFFFFFFF
 """Node id: the nearest broker up the tree that has the service."""
+RING = 0x8000_0000
+"""Bit of a node id: the request goes round the ring to that rank instead of through the tree. Ours, not in an RFC."""
 UNKNOWN = 0xFFFFFFFF
 """User id that nobody has filled in yet."""
 
