@@ -69,6 +69,11 @@ def listen(wiring: Wiring, where: Reach, rank: int, tree: Kary, rundir: str) -> 
     """Binds for the children, if the tree gives this rank any."""
     if not tree.children(rank):
         return Endpoint("", "", where.keys.public.decode() if where.keys else "")
+    return open_up(wiring, where, rank, rundir)
+
+
+def open_up(wiring: Wiring, where: Reach, rank: int, rundir: str) -> Endpoint:
+    """Binds for whoever is to come."""
     if where.local:
         return wiring.listen(*_ends(rundir, rank))
     address = f"tcp://{system.address()}:*"

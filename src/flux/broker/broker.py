@@ -7,10 +7,11 @@ from collections.abc import Callable
 from errno import EEXIST
 from typing import Any
 
+from flux.base.idset import IDset
 from flux.broker.hops import Deliver, Links, Subscriptions
 from flux.broker.logger import Logger
 from flux.overlay.node import BELOW, BROKER, SUBSCRIBERS, Node, Step
-from flux.overlay.notices import EventsLost, Gone, Noise, Notice
+from flux.overlay.notices import Drop, EventsLost, Gone, Moved, Noise, Notice, ParentLost
 from flux.runtime.system import to_stderr
 from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_WARNING, Service
 from flux.wire.message import LOCAL, BadMessage, Event, Message, Request
@@ -179,10 +180,21 @@ class Broker:
         match notice:
             case Gone(ranks, uuids, reason):
                 level = LOG_DEBUG if reason == "administrative shutdown" else LOG_ERR
-                self.log(level, "broker", f"lost rank{'s' * (len(ranks) > 1)} {','.join(map(str, ranks))}: {reason}")
+                if ranks:
+                    named = f"rank{'s' * (len(ranks) > 1)} {IDset(ranks)}"
+                    self.log(level, "broker", f"lost {named}: {reason}")
                 for uuid in uuids:
                     for service in services:
                         self._guarded(service.link_lost, uuid)
+            case ParentLost(_, parent):
+                for service in services:
+                    self._guarded(service.link_lost, parent)
+            case Moved(link):
+                for service in services:
+                    self._guarded(service.link_moved, link)
+            case Drop(link):
+                if self.links is not None:
+                    self.links.disconnect(link)
             case EventsLost(last):
                 self.log(LOG_WARNING, "broker", f"events up to {last} were lost")
                 for service in services:

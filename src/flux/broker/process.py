@@ -19,10 +19,11 @@ from flux.broker.life import Life
 from flux.broker.modules import ModuleTable
 from flux.broker.options import BrokerOptions
 from flux.broker.program import InitialProgram
-from flux.broker.session import Session
-from flux.overlay.card import Card
+from flux.broker.session import Session, Ways
+from flux.overlay.card import Card, read_card
 from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
+from flux.overlay.routes import Claim
 from flux.overlay.topology import Kary, topology
 from flux.runtime import rundir, system
 from flux.runtime.keeper import Keeper, fork_keeper
@@ -74,8 +75,8 @@ class Process:
             attributes = self._attributes()
             tree = topology(attributes.get("tbon.topo"), self._pmi.size)
             self._describe(attributes, tree)
-            wiring, connect = self._wire(attributes, tree)
-            session = self._assemble(attributes, tree, wiring, connect)
+            wiring, ways = self._wire(attributes, tree)
+            session = self._assemble(attributes, tree, ways)
             self._watch_signals(session)
             self._watch_lifeline(session)
             self._spawner.on_lost = lambda: session.abandon("the keeper of this broker's processes died")
@@ -139,34 +140,49 @@ class Process:
         if parent_uri:
             table.fix("parent-uri", parent_uri)
 
-    def _wire(self, attributes: AttributeTable, tree: Kary) -> tuple[Wiring, Callable[[], None]]:
-        """Makes the sockets and finds the others; returns what connects to the parent."""
+    def _wire(self, attributes: AttributeTable, tree: Kary) -> tuple[Wiring, Ways]:
+        """Makes the sockets and finds the others; returns what connects to them."""
         pmi = self._pmi
-        where = boot.reach(pmi, attributes)
-        self._node = Node(pmi.rank, self._uuid, pmi.size)
+        where = self._where = boot.reach(pmi, attributes)
+        self._node = Node(pmi.rank, self._uuid, pmi.size, int(system.wall() * 1000))
         self._broker = broker = Broker(self._node, self._loop, system.wall)
         ears = Ears(broker.receive, broker.lost, lambda text: broker.log(4, "overlay", text))
         wiring = broker.links = Wiring(self._loop, self._uuid, ears, where.keys)
+        ways = Ways(lambda: self._first, self._reach, self._reach_ring)
+        self._wiring, self._settings = wiring, attributes
         if pmi.size == 1:
             attributes.fix("hostlist", attributes.get("hostname"))
-            return wiring, lambda: None
+            return wiring, ways
         end = boot.listen(wiring, where, pmi.rank, tree, attributes.get("rundir"))
-        own = Card(attributes.get("hostname"), self._uuid, end.tree, end.event, end.pubkey)
-        cards = boot.exchange(pmi, own, tree, attributes, where.local)
+        self._card = Card(attributes.get("hostname"), self._uuid, end.tree, end.event, end.pubkey)
+        cards = boot.exchange(pmi, self._card, tree, attributes, where.local)
         if not where.local:
             for card in cards.values():
                 wiring.admit(card.pubkey)
             pmi.barrier()  # nobody connects before all have been admitted
+        self._node.above.card = self._card.text()
         attributes.fix("tbon.endpoint", end.tree)
-        return wiring, lambda: self._connect(wiring, tree, cards, attributes)
+        parent = tree.parent(pmi.rank)
+        if parent is not None:
+            attributes.fix("tbon.parent-endpoint", cards[parent].tree)
+            self._first = Claim(parent, cards[parent].uuid, 0, cards[parent].text())
+        return wiring, ways
 
-    def _connect(self, wiring: Wiring, tree: Kary, cards: dict[int, Card], attributes: AttributeTable) -> None:
-        parent = cards[tree.parent(self._pmi.rank) or 0]
-        attributes.fix("tbon.parent-endpoint", parent.tree)
-        wiring.connect(parent.uuid, Endpoint(parent.tree, parent.event, parent.pubkey))
-        self._broker.act(self._node.attach(parent.uuid.encode()))
+    def _reach(self, claim: Claim, patient: bool) -> None:
+        self._wiring.connect(claim.uuid, _endpoint(claim), patient=patient)
 
-    def _assemble(self, attributes: AttributeTable, tree: Kary, wiring: Wiring, connect: Callable[[], None]) -> Session:
+    def _reach_ring(self, claim: Claim) -> None:
+        self._wiring.connect_ring(claim.uuid, _endpoint(claim))
+
+    def _open(self) -> str:
+        """Listens, if this broker does not yet; returns its business card."""
+        if not self._card.tree:
+            end = boot.open_up(self._wiring, self._where, self._pmi.rank, self._settings.get("rundir"))
+            self._card = self._card._replace(tree=end.tree, event=end.event)
+            self._node.above.card = self._card.text()
+        return self._card.text()
+
+    def _assemble(self, attributes: AttributeTable, tree: Kary, ways: Ways) -> Session:
         """Joins broker, host, modules and life."""
         broker = self._broker
         host = BrokerHost(broker, attributes, self._spawner, Clock(system.wall, system.rusage))
@@ -181,6 +197,7 @@ class Process:
             "topology": tree,
             "modules": modules,
             "unload": modules.unload,
+            "open": self._open,
             "uuid": lambda: system.fresh_uuid().encode(),
             "listen": listen,
             "stderr": system.to_stderr,
@@ -188,7 +205,7 @@ class Process:
         }
         for name, port in ports.items():
             host.offer(name, port)
-        return Session(broker, host, life, modules, connect, program)
+        return Session(broker, host, life, modules, ways, program)
 
     def _report_up(self, state: State) -> None:
         """Who started us takes a process that finalized PMI for one that came up. `flux start` asks rank 0 alone."""
@@ -213,6 +230,11 @@ class Process:
             session.abandon("flux start is gone")
 
         self._loop.add_reader(fd, gone)
+
+
+def _endpoint(claim: Claim) -> Endpoint:
+    card = read_card(claim.rank, claim.card)
+    return Endpoint(card.tree, card.event, card.pubkey)
 
 
 def _settle_collector() -> None:

@@ -2,18 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from errno import EHOSTUNREACH
 from signal import SIGTERM
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from flux.base.idset import IDset
 from flux.broker.broker import Broker
+from flux.broker.circle import Circle
 from flux.broker.host import BrokerHost
 from flux.broker.life import Life
 from flux.broker.runlevels import BUILTINS, rc1
 from flux.broker.services import RESIDENT
+from flux.broker.uplink import Uplink
 from flux.overlay.lifecycle import State
-from flux.overlay.notices import Gone, Notice, ParentLost, ParentReady
-from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_INFO, Service
+from flux.overlay.node import FOR_GOOD
+from flux.overlay.notices import Dismissed, Gone, Moved, Notice, ParentLost, ParentReady
+from flux.overlay.routes import Claim
+from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_WARNING, Service
 
 GOODBYE_TIMEOUT = 5.0
 """Seconds that the parent has to answer our goodbye."""
@@ -36,6 +41,17 @@ class Program(Protocol):
     def signal(self, signum: int) -> bool: ...  # whether there is one to take it
 
 
+class Ways(NamedTuple):
+    """How others are reached: over ZeroMQ, or in a simulation's memory."""
+
+    first: Callable[[], Claim]
+    """The parent to begin with; not asked for on rank 0."""
+    reach: Callable[[Claim, bool], None]
+    """Connects to a parent; if not patient, `lost` is told when nobody is there."""
+    reach_ring: Callable[[Claim], None]
+    """Connects to the next broker on the ring."""
+
+
 class Session:
     """Carries a broker through its life."""
 
@@ -45,7 +61,7 @@ class Session:
         host: BrokerHost,
         life: Life,
         modules: Modules,
-        connect: Callable[[], None],
+        ways: Ways,
         program: Program | None,
         wanted: tuple[str, ...] | None = None,
     ) -> None:
@@ -54,10 +70,15 @@ class Session:
         """Why the session could not start, for the one line that the user gets."""
         self.ended = broker.loop.create_future()
         self._broker, self._host, self._life, self._modules = broker, host, life, modules
-        self._connect, self._program = connect, program
+        self._ways, self._program = ways, program
+        self._uplink = Uplink(broker, ways.reach, self._confirm)
+        self._circle = Circle(broker, self._find, ways.reach_ring)
+        host.offer("uplink", self._uplink)
+        host.offer("circle", self._circle)
         self._builtins = BUILTINS if wanted is None else tuple(name for name in BUILTINS if name != "connector-local")
         self._rc1 = [name for name in rc1(host.rank) if wanted is None or name in wanted]
         self._tasks: set[asyncio.Task[None]] = set()
+        self._following: asyncio.Task[None] | None = None
         self._resident: Service | None = None
         self._left: asyncio.Event = asyncio.Event()
         self._program_ended = asyncio.Event()
@@ -88,6 +109,8 @@ class Session:
         self._host.log(LOG_DEBUG, "broker", f"signal {signum}")
         if self._life.state == State.RUN and self._program is not None and self._program.signal(signum):
             return
+        if self._life.state == State.RUN and self._host.rank:
+            self._broker.act(self._broker.node.part())
         if signum == SIGTERM or self._life.state < State.RUN or self._program is not None:
             self.fail("", 128 + signum)
             self.post("shutdown")
@@ -120,7 +143,10 @@ class Session:
         if self._host.rank == 0:
             self.post("parent-none")
         else:
-            self._connect()
+            try:
+                await self._uplink.join(self._ways.first())
+            except OSError as error:
+                self._parent_lost(error.strerror or str(error))
 
     async def _config_sync(self) -> None:
         self.post("sync-none")
@@ -139,7 +165,7 @@ class Session:
         self._broker.act(self._broker.node.admit(True))
         await self._asker.rpc("groups.join", {"name": "broker.online"})
         if self._host.rank:
-            self._run(self._follow_parent())
+            self._follow()
         else:
             await self._wait_for_quorum()
 
@@ -169,7 +195,8 @@ class Session:
 
     async def _goodbye(self) -> None:
         node = self._broker.node
-        if node.parent is not None and node.joined:
+        self._circle.stop()
+        if node.joined:
             self._broker.act(node.leave())
             try:
                 await asyncio.wait_for(self._left.wait(), GOODBYE_TIMEOUT)
@@ -202,15 +229,52 @@ class Session:
                 break
         self.post("quorum-full")
 
+    def _follow(self) -> None:
+        """Does as the parent does, from now on this parent."""
+        if self._following is not None:
+            self._following.cancel()
+        self._following = self._run(self._follow_parent())
+
     async def _follow_parent(self) -> None:
         """Runs when the parent runs, shuts down when it does."""
-        final = int(State.SHUTDOWN)
-        stream = self._asker.stream("state-machine.monitor", {"final": final}, upstream=True)
-        async for answer in stream:
-            if answer["state"] == State.RUN:
-                self.post("quorum-full")
-            elif answer["state"] > State.RUN:
-                self.post("shutdown")
+        stream = self._asker.stream("state-machine.monitor", {"final": int(State.SHUTDOWN)}, upstream=True)
+        try:
+            async for answer in stream:
+                if answer["state"] == State.RUN:
+                    self.post("quorum-full")
+                elif answer["state"] > State.RUN:
+                    self.post("shutdown")
+        except OSError as error:
+            if error.errno != EHOSTUNREACH:  # the parent is lost: that is told otherwise
+                raise
+
+    async def _confirm(self) -> None:
+        """Returns once rank 0 can reach us: a message to it overtakes no claim."""
+        await self._asker.rpc("broker.ping", {}, nodeid=0)
+
+    async def _find(self, rank: int) -> Claim:
+        """Asks a rank where it listens. OSError says that it cannot be asked."""
+        answer = await self._asker.rpc("overlay.open", {}, nodeid=rank)
+        return Claim(rank, answer["uuid"], 0, answer["card"])
+
+    async def _seek(self, reason: str) -> None:
+        """The parent is lost: another one is found, or this broker's part in the session is over."""
+        self._host.log(LOG_WARNING, "overlay", f"lost the parent: {reason}")
+        if not await self._uplink.seek(parent_lives=reason != "connection lost"):
+            self._parent_lost(reason)
+
+    async def _move_away(self) -> None:
+        """The parent leaves: the one above it becomes ours, or we leave with it."""
+        line = self._broker.node.above.line
+        if self._following is not None:
+            self._following.cancel()
+        try:
+            if len(line) < 2:
+                raise OSError(EHOSTUNREACH, "nobody is above the parent")
+            await self._uplink.move(line[1])
+        except OSError as error:
+            self._host.log(LOG_WARNING, "overlay", f"the parent leaves, and so do we: {error.strerror}")
+            self.post("shutdown")
 
     async def _load(self, name: str) -> None:
         await self._modules.load(name)
@@ -230,16 +294,24 @@ class Session:
             self._host.log(LOG_INFO, "broker", f"{name}: {error.strerror}")
 
     def _notice(self, notice: Notice) -> None:
+        self._uplink.heard(notice)
+        self._circle.heard(notice)
         match notice:
             case ParentReady():
                 for service in list(self._broker.services.values()):
                     service.parent_changed()
                 self.post("parent-ready")
+                if self._following is not None:
+                    self._follow()
             case ParentLost("left"):
                 self._left.set()
+            case ParentLost(reason) if reason != FOR_GOOD and State.JOIN < self._life.state <= State.RUN:
+                self._run(self._seek(reason))
             case ParentLost(reason):
                 self._parent_lost(reason)
-            case Gone():
+            case Dismissed():
+                self._run(self._move_away())
+            case Gone() | Moved():
                 self._children_left()
 
     def _parent_lost(self, reason: str) -> None:
@@ -253,10 +325,11 @@ class Session:
         if self._life.state == State.SHUTDOWN and not len(self._broker.node.children):
             self.post("children-complete")
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._broker.loop.create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:

@@ -404,9 +404,9 @@ class Node:
     def ring_closed(self, link: Hop | None) -> list[Step]:
         """The next broker on the ring has answered; None: there is no other. What has waited goes there."""
         waited, self._ringward = self._ringward, []
-        self.router.ring = link
         if link is None:
             return [step for msg in waited for step in self.router.refuse(msg)]
+        self.router.ring = link
         self.router.pending.watch(link)
         for msg in waited:
             self.router.pending.sent(link, msg)

@@ -1,9 +1,11 @@
-"""One broker's sockets on the tree and event overlays: a parent above, children below. Moves messages, decides nothing.
+"""One broker's sockets on the tree, event and ring overlays. Moves messages, decides nothing.
 
-Upwards a DEALER, downwards a ROUTER whose identities are the children's uuids, so that a link's address is the peer's
-uuid. Events go down by XPUB and SUB. A child subscribes to its own uuid as well: once that has reached the parent its
-event link stands, and only then is its first message, the hello, let in. So no event falls between hello and connect.
-A frame on the tree is 8 bytes, the number of the last event that the sender has seen, and the message."""
+A DEALER to each broker that we have connected to (a parent, the next one on the ring), a ROUTER for those that have
+connected to us. The identities there are the peers' uuids, so that a link's address is the peer's uuid; on the ring a
+sign before it says which way. Events go down by XPUB and SUB. A child subscribes to its own uuid as well: once that has
+reached the parent its event link stands, and only then is its first message, the hello, let in. So no event falls
+between hello and connect. A frame on the tree is 8 bytes, the number of the last event that the sender has seen, and
+the message."""
 
 import asyncio
 import os
@@ -14,31 +16,25 @@ from typing import NamedTuple
 
 import zmq
 
+from flux.overlay.router import LEEWARD, RINGWARD
 from flux.runtime import curve
 from flux.runtime.curve import Gatekeeper, Keys
-from flux.runtime.monitor import Doorkeeper, Monitor
+from flux.runtime.monitor import Doorkeeper
+from flux.runtime.upward import Endpoint, Heard, Upward
 from flux.runtime.zsocket import Reader
 from flux.wire.codec import decode, encode
 from flux.wire.framing import MAX_MESSAGE, join, split
 from flux.wire.message import BadMessage, Message
+
+__all__ = ["Ears", "Endpoint", "Wiring"]
 
 _mark = Struct(">Q")
 MOST_EARLY = 100
 """Messages of a child that are kept until its event link stands; a broker sends one, its hello."""
 MOST_STRANGERS = 10_000
 """So many may send before their event link stands; the others are not heard."""
-SOON, LATE = 5, 1000
-"""Milliseconds after which a connection is tried again that found nobody: first, and at most."""
 PROBES = (0.0, 0.01, 0.1, 1.0)
 """Seconds after a disconnect at which children are probed: ZeroMQ says that one is gone, not which, nor at once."""
-
-
-class Endpoint(NamedTuple):
-    """Where a broker listens: for the tree and for events, and its public key ("" on one host)."""
-
-    tree: str
-    event: str
-    pubkey: str = ""
 
 
 class Ears(NamedTuple):
@@ -58,10 +54,9 @@ class Wiring:
         self._context.setsockopt(zmq.MAX_SOCKETS, 64)
         self._gate = Gatekeeper(loop, self._context) if keys is not None else None
         self._readers: dict[str, Reader] = {}
-        self._monitors: dict[str, Monitor | Doorkeeper] = {}
-        self._parent = b""
+        self._doorkeepers: list[Doorkeeper] = []
+        self._up: dict[bytes, Upward] = {}
         self._down: zmq.Socket[bytes] | None = None
-        self._up: zmq.Socket[bytes] | None = None
         self._events: zmq.Socket[bytes] | None = None
         self._children: set[bytes] = set()
         self._listening: Counter[bytes] = Counter()
@@ -78,8 +73,10 @@ class Wiring:
         for socket in (self._down, self._events):
             if self._keys is not None:
                 curve.serve(socket, self._keys)
-        self._monitors["children"] = Doorkeeper(self._loop, self._down, self._left, self._stranger)
-        self._monitors["subscriptions"] = Doorkeeper(self._loop, self._events, lambda: None, self._stranger)
+        self._doorkeepers = [
+            Doorkeeper(self._loop, self._down, self._left, self._stranger),
+            Doorkeeper(self._loop, self._events, lambda: None, self._stranger),
+        ]
         _bind(self._down, tree)
         _bind(self._events, event)
         self._read("children", self._down, self._from_child)
@@ -91,43 +88,45 @@ class Wiring:
         if self._gate is not None:
             self._gate.admit(pubkey.encode())
 
-    def connect(self, uuid: str, endpoint: Endpoint) -> None:
-        """Connects to a parent; what is sent to its uuid from now on goes there."""
-        self._parent = uuid.encode()
-        self._up, events = self._socket(zmq.DEALER), self._socket(zmq.SUB)
-        self._up.setsockopt(zmq.ROUTING_ID, self._uuid)
-        for socket in (self._up, events):
-            socket.setsockopt(zmq.RECONNECT_IVL, SOON)  # the parent may not be there yet
-            socket.setsockopt(zmq.RECONNECT_IVL_MAX, LATE)
-            if self._keys is not None:
-                curve.join(socket, self._keys, endpoint.pubkey.encode())
-        watched = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-        self._monitors["parent"] = Monitor(self._loop, self._up, watched, self._above)
-        for prefix in (b"", self._uuid):
-            events.setsockopt(zmq.SUBSCRIBE, prefix)
-        events.connect(endpoint.event)
-        self._up.connect(endpoint.tree)
-        self._read("events", events, self._from_events)
-        self._read("parent", self._up, self._from_parent)
+    def connect(self, uuid: str, endpoint: Endpoint, *, patient: bool = True) -> None:
+        """Connects to a parent; what is sent to its uuid from now on goes there. Who is not `patient` is told by
+        `lost` that nobody is there; else it is tried again."""
+        self._reach(uuid.encode(), self._uuid, endpoint, patient, events=True)
+
+    def connect_ring(self, uuid: str, endpoint: Endpoint) -> None:
+        """Connects to the next broker on the ring, whose address is its uuid behind the sign for that way."""
+        self._reach(RINGWARD + uuid.encode(), LEEWARD + self._uuid, endpoint, False, events=False)
+
+    def _reach(self, link: bytes, identity: bytes, endpoint: Endpoint, patient: bool, *, events: bool) -> None:
+        if link in self._up:
+            return
+        heard = Heard(
+            lambda parts: self._receive(link, parts),
+            (lambda parts: self._from_events(link, parts)) if events else None,
+            lambda reason: self._up_lost(link, reason),
+        )
+        self._up[link] = Upward(self._loop, self._socket, identity, endpoint, self._keys, heard, patient=patient)
 
     def disconnect(self, link: bytes) -> None:
         """Gives up a link."""
-        if link == self._parent:
-            self._parent, self._up = b"", None
-            self._monitors.pop("parent").close()
-            for name in ("events", "parent"):
-                self._readers.pop(name).close()
+        if link in self._up:
+            self._up.pop(link).close()
         self._children.discard(link)
 
     def close(self) -> None:
         """Closes all; what was sent is given a moment to leave."""
-        for closing in (*self._monitors.values(), *self._readers.values()):
-            closing.close()
-        self._monitors.clear()
+        for up in self._up.values():
+            up.close()
+        for doorkeeper in self._doorkeepers:
+            doorkeeper.close()
+        for reader in self._readers.values():
+            reader.close()
+        self._up.clear()
+        self._doorkeepers.clear()
         self._readers.clear()
         if self._gate is not None:
             self._gate.close()
-        self._up = self._down = self._events = None
+        self._down = self._events = None
         self._context.term()
 
     # -- messages ---------------------------------------------------------------------------------------------------
@@ -135,10 +134,9 @@ class Wiring:
     def send(self, link: bytes, msg: Message, mark: int) -> None:
         """Sends a message to a neighbour; one that is gone is reported as lost, later."""
         frame = _mark.pack(mark) + join(encode(msg))
-        if link == self._parent:
-            if self._up is not None:
-                self._up.send(frame, zmq.NOBLOCK)
-                self._readers["parent"].poke()
+        up = self._up.get(link)
+        if up is not None:
+            up.send(frame)
         elif self._down is not None and not self._to_child(link, frame):
             self._loop.call_soon(self._child_lost, link)
 
@@ -162,15 +160,12 @@ class Wiring:
 
     def _from_child(self, parts: list[bytes]) -> None:
         link, rest = parts[0], parts[1:]
-        if link in self._children or link in self._listening:
+        if link in self._children or link in self._listening or link[:1] == LEEWARD:
             self._children.add(link)
             self._receive(link, rest)
         elif link in self._early or len(self._early) < MOST_STRANGERS:
             self._early.setdefault(link, []).append(rest)
             del self._early[link][MOST_EARLY:]
-
-    def _from_parent(self, parts: list[bytes]) -> None:
-        self._receive(self._parent, parts)
 
     def _receive(self, link: bytes, parts: list[bytes]) -> None:
         if parts == [b""]:
@@ -185,13 +180,13 @@ class Wiring:
             return
         self._ears.receive(msg, link, mark)
 
-    def _from_events(self, parts: list[bytes]) -> None:
+    def _from_events(self, link: bytes, parts: list[bytes]) -> None:
         try:
             msg = decode(split(parts[0]))
         except BadMessage as error:
             self._ears.noise(f"ignored an event: {error}")
             return
-        self._ears.receive(msg, self._parent, 0)
+        self._ears.receive(msg, link, 0)
 
     def _subscription(self, parts: list[bytes]) -> None:
         """Somebody (un)subscribed: the prefix that is a uuid says who."""
@@ -228,12 +223,10 @@ class Wiring:
             self.disconnect(link)
             self._ears.lost(link, "connection lost")
 
-    def _above(self, event: int) -> None:
-        """The connection to the parent ended: it is given up, else ZeroMQ would make it again behind our back."""
-        parent = self._parent
-        if parent:
-            self.disconnect(parent)
-            self._ears.lost(parent, "connection lost" if event == zmq.EVENT_DISCONNECTED else "key refused")
+    def _up_lost(self, link: bytes, reason: str) -> None:
+        if link in self._up:
+            self.disconnect(link)
+            self._ears.lost(link, reason)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 

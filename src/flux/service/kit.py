@@ -19,7 +19,7 @@ __all__ = ["LOG_DEBUG", "LOG_ERR", "LOG_INFO", "LOG_NOTICE", "LOG_WARNING", "Ser
 HOOKS = frozenset(
     (
         *("__init__", "__init_subclass__", "start", "stop", "deliver", "log", "clear_stats"),
-        *("disconnected", "events_lost", "link_lost", "parent_changed"),
+        *("disconnected", "events_lost", "link_lost", "link_moved", "parent_changed"),
         *("merge", "reduced", "contributor_lost"),
     )
 )
@@ -105,6 +105,10 @@ class Service(Defaults):
             call.abandon()
         for key in self.__reductions.drop(link):
             self.contributor_lost(key)
+
+    def link_moved(self, link: bytes) -> None:
+        """Called by the broker: a child has another parent, to whom it contributes now. What is open with it stays."""
+        self.__reductions.drop(link)
 
     def parent_changed(self) -> None:
         """Called by the broker: there is a new parent, who knows nothing of what was contributed."""

@@ -12,11 +12,12 @@ from flux.broker.defaults import CHANGEABLE
 from flux.broker.host import BrokerHost, Clock
 from flux.broker.life import Life
 from flux.broker.modules import ModuleTable
-from flux.broker.session import Session
+from flux.broker.session import Session, Ways
 from flux.modules.api.access import stamp
 from flux.modules.api.client import Client
 from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
+from flux.overlay.routes import Claim
 from flux.overlay.topology import topology
 from flux.runtime.wiring import Ears
 from flux.service import Stream
@@ -97,7 +98,7 @@ class SimBroker:
         self.instance, self.rank = instance, rank
         self.uuid = f"{instance.random.getrandbits(128):032x}{rank:04x}"
         loop, tree = instance.loop, instance.tree
-        self.node = Node(rank, self.uuid, instance.size)
+        self.node = Node(rank, self.uuid, instance.size, int(self._wall() * 1000))
         self.broker = Broker(self.node, loop, self._wall)
         self.links = instance.network.links(self.uuid, Ears(self.broker.receive, self.broker.lost, self._noise))
         self.broker.links = self.links
@@ -113,20 +114,24 @@ class SimBroker:
         self.host = BrokerHost(self.broker, self.attributes, instance.spawn, Clock(self._wall, lambda who: {}))
         self.modules = ModuleTable(self.host, self.broker)
         self.program = Outcome() if rank == 0 else None
-        parent = tree.parent(rank)
         for port, value in self._ports().items():
             self.host.offer(port, value)
-        self.session = Session(
-            self.broker, self.host, self.life, self.modules, lambda: self.connect(parent or 0), self.program, modules
-        )
+        first = tree.parent(rank) or 0
+        ways = Ways(lambda: instance.brokers[first].claim, self._reach, self._reach_ring)
+        self.session = Session(self.broker, self.host, self.life, self.modules, ways, self.program, modules)
         self.session.ended.add_done_callback(lambda ended: self.links.close())
         self._faces = 0
 
-    def connect(self, parent: int) -> None:
-        """Connects to a parent and says hello."""
-        uuid = self.instance.brokers[parent].uuid
-        self.links.connect(uuid)
-        self.broker.act(self.node.attach(uuid.encode()))
+    @property
+    def claim(self) -> Claim:
+        """Where it is found."""
+        return Claim(self.rank, self.uuid, 0)
+
+    def _reach(self, claim: Claim, patient: bool) -> None:
+        self.links.connect(claim.uuid)
+
+    def _reach_ring(self, claim: Claim) -> None:
+        self.links.connect_ring(claim.uuid)
 
     def client(self, userid: int = OWNER_ID, rolemask: int = OWNER | LOCAL) -> Face:
         """A new client of this broker; the session's owner unless told otherwise."""
@@ -169,6 +174,7 @@ class SimBroker:
             "topology": self.instance.tree,
             "modules": self.modules,
             "unload": self.modules.unload,
+            "open": lambda: "",
             "stderr": self.instance.stderr.append,
             "logfile": lambda path: self.instance.stderr.append,
         }

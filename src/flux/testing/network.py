@@ -6,6 +6,7 @@ from functools import partial
 from random import Random
 from typing import NamedTuple
 
+from flux.overlay.router import LEEWARD, RINGWARD
 from flux.runtime.wiring import Ears
 from flux.wire.codec import decode, encode
 from flux.wire.message import Event, Message
@@ -45,11 +46,11 @@ class Network:
     def kill(self, uuid: str) -> None:
         """A broker is gone from one moment to the next; its neighbours notice."""
         end = self.ends.pop(uuid.encode())
-        for neighbour in sorted(end.neighbours):
-            other = self.ends.get(neighbour)
-            if other is not None and end.uuid in other.neighbours:
-                other.neighbours.discard(end.uuid)
-                self.loop.call_later(self._delay(self.weather.tree), other.ears.lost, end.uuid, "connection lost")
+        for link in sorted(end.neighbours):
+            other, there = end.across(link)
+            if other is not None and there in other.neighbours:
+                other.neighbours.discard(there)
+                self.loop.call_later(self._delay(self.weather.tree), other.ears.lost, there, "connection lost")
         end.neighbours.clear()
 
     def carry(
@@ -89,6 +90,15 @@ class MemoryLinks:
         other.neighbours.add(self.uuid)
         other._children.add(self.uuid)
 
+    def connect_ring(self, other: str) -> None:
+        """Connects to the next broker on the ring."""
+        there = self._network.ends.get(other.encode())
+        if there is None:
+            self._network.loop.call_soon(self.ears.lost, RINGWARD + other.encode(), "no such broker")
+            return
+        self.neighbours.add(RINGWARD + there.uuid)
+        there.neighbours.add(LEEWARD + self.uuid)
+
     def send(self, link: bytes, msg: Message, mark: int) -> None:
         """Sends a message to a neighbour, if it is one."""
         if link in self.neighbours:
@@ -108,10 +118,19 @@ class MemoryLinks:
         """Gives up a link."""
         self.neighbours.discard(link)
         self._children.discard(link)
-        other = self._network.ends.get(link)
-        if other is not None and self.uuid in other.neighbours:
-            other.neighbours.discard(self.uuid)
-            self._network.loop.call_soon(other.ears.lost, self.uuid, "connection lost")
+        other, there = self.across(link)
+        if other is not None and there in other.neighbours:
+            other.neighbours.discard(there)
+            self._network.loop.call_soon(other.ears.lost, there, "connection lost")
+
+    def across(self, link: bytes) -> "tuple[MemoryLinks | None, bytes]":
+        """Who is at the other end of a link, and what the link is called there."""
+        way = link[:1]
+        if way == RINGWARD:
+            return self._network.ends.get(link[1:]), LEEWARD + self.uuid
+        if way == LEEWARD:
+            return self._network.ends.get(link[1:]), RINGWARD + self.uuid
+        return self._network.ends.get(link), self.uuid
 
     def close(self) -> None:
         """Gives up all links."""
@@ -126,9 +145,9 @@ class MemoryLinks:
         self._arrive(child, msg, 0)
 
     def _arrive(self, link: bytes, msg: Message, mark: int) -> None:
-        other = self._network.ends.get(link)
-        if other is not None and self.uuid in other.neighbours:
-            other.ears.receive(_own(msg), self.uuid, mark)
+        other, there = self.across(link)
+        if other is not None and there in other.neighbours:
+            other.ears.receive(_own(msg), there, mark)
 
 
 def _own(msg: Message) -> Message:

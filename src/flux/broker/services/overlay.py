@@ -4,6 +4,7 @@ from errno import EINVAL
 from typing import Any, ClassVar
 
 from flux.overlay.node import Node
+from flux.overlay.routes import Claim
 from flux.overlay.topology import Kary
 from flux.service import Call, Service, request
 from flux.wire.message import USER
@@ -21,6 +22,21 @@ class OverlayService(Service):
         if not 0 <= rank < self.host.size:
             raise OSError(EINVAL, f"no rank {rank} in this instance")
         return _below(tree, rank)
+
+    @request()
+    def open(self, call: Call) -> dict[str, Any]:
+        """Listens, where this broker has not had to yet, and says where (ours, for other brokers)."""
+        return {"rank": self.host.rank, "uuid": self.host.uuid, "card": self.host.port("open")()}
+
+    @request()
+    async def reparent(self, call: Call, *, rank: int) -> None:
+        """Moves this broker below another rank; what is open over the old link is still answered."""
+        if not 0 <= rank < self.host.size:
+            raise OSError(EINVAL, f"no rank {rank} in this instance")
+        uplink = self.host.port("uplink")
+        uplink.check(rank)
+        found = await self.rpc("overlay.open", {}, nodeid=rank)
+        await uplink.move(Claim(rank, found["uuid"], 0, found["card"]))
 
     @request(allow=USER)
     def stats_get(self, call: Call) -> dict[str, Any]:

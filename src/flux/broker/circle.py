@@ -1,0 +1,97 @@
+"""How a broker finds the next one on the ring, and another when that one is gone."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+
+from flux.broker.broker import Broker
+from flux.overlay.notices import Notice, RingLost, RingReady, RingWanted
+from flux.overlay.router import RINGWARD
+from flux.overlay.routes import Claim
+from flux.service.kit import LOG_DEBUG
+
+PATIENCE = 1.0
+"""Seconds that a broker has to tell where it listens, and then to answer."""
+
+Find = Callable[[int], Awaitable[Claim]]
+"""Asks a rank, through the tree, to listen and to say where."""
+
+
+class Circle:
+    """The ring from one broker's side: it is closed when something is to go round, or when `close` is called."""
+
+    def __init__(self, broker: Broker, find: Find, reach: Callable[[Claim], None]) -> None:
+        self._broker, self._node, self._find, self._reach = broker, broker.node, find, reach
+        self._closing: asyncio.Task[None] | None = None
+        self._answer: asyncio.Future[bool] | None = None
+        self.next: int | None = None
+        """The rank of the next broker on the ring, None while it is open."""
+
+    def heard(self, notice: Notice) -> None:
+        """Takes what the node says; to be told of every notice."""
+        match notice:
+            case RingWanted():
+                self.close()
+            case RingReady():
+                self._settle(True)
+            case RingLost():
+                self.next = None
+                self._settle(False)
+
+    def close(self) -> None:
+        """Connects to the next broker, unless that is done or under way."""
+        if self._closing is None and self._node.router.ring == RINGWARD:
+            self._closing = self._broker.loop.create_task(self._close())
+
+    def open(self) -> None:
+        """Leaves the next broker, because one before it may be there now, or because it does not answer."""
+        ring = self._node.router.ring
+        if ring is not None and ring != RINGWARD:
+            self.next = None
+            self._broker.act(self._node.ring_open())
+            if self._broker.links is not None:
+                self._broker.links.disconnect(ring)
+
+    def stop(self) -> None:
+        """Closes it no more."""
+        if self._closing is not None:
+            self._closing.cancel()
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    async def _close(self) -> None:
+        try:
+            for rank in self._ranks():
+                if await self._try(rank):
+                    self.next = rank
+                    return
+            self._broker.act(self._node.ring_closed(None))
+        finally:
+            self._closing = None
+
+    def _ranks(self) -> Iterator[int]:
+        """All other ranks, those that follow ours first."""
+        node = self._node
+        return ((node.rank + n) % node.size for n in range(1, node.size))
+
+    async def _try(self, rank: int) -> bool:
+        link = b""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                claim = await self._find(rank)
+                link = RINGWARD + claim.uuid.encode()
+                self._answer = self._broker.loop.create_future()
+                self._reach(claim)
+                self._broker.act(self._node.ring_ask(link))
+                if await self._answer:
+                    return True
+        except (OSError, TimeoutError) as error:
+            self._broker.log(LOG_DEBUG, "overlay", f"ring: rank {rank} is passed over: {error or 'no answer'}")
+        finally:
+            self._answer = None
+        if link and self._broker.links is not None:
+            self._broker.links.disconnect(link)
+        return False
+
+    def _settle(self, answered: bool) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(answered)
