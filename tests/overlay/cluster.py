@@ -7,11 +7,12 @@ from typing import Any
 
 from flux.overlay.node import BELOW, BROKER, SUBSCRIBERS, Node, Step
 from flux.overlay.notices import Drop, Gone, LineChanged, Notice, ParentLost, ParentReady, Refused
+from flux.overlay.router import UPWARD
 from flux.overlay.topology import Kary
 from flux.wire.message import ANY, Event, Message, Request, Response, respond
 
-Wire = tuple[bytes, bytes, str]
-"""From, to, and which overlay: "tree" or "event"."""
+Wire = tuple[bytes, bytes, str, bytes]
+"""From, to, which overlay ("tree" or "event"), and which of the two is the child."""
 
 
 def uuid(rank: int) -> str:
@@ -57,18 +58,14 @@ class Cluster:
     def attach(self, rank: int, parent: int) -> None:
         """Connects a rank to a parent and says hello."""
         ours, theirs = uuid(rank).encode(), uuid(parent).encode()
-        for wire in ((ours, theirs, "tree"), (theirs, ours, "tree"), (theirs, ours, "event")):
+        for wire in ((ours, theirs, "tree", ours), (theirs, ours, "tree", ours), (theirs, ours, "event", ours)):
             self.wires.setdefault(wire, deque())
-        self.do(rank, self[rank].attach(theirs))
+        self.do(rank, self[rank].attach(UPWARD + theirs))
 
     def cut(self, one: int, other: int) -> None:
         """The connection between two neighbours breaks: what is on it is lost, both notice."""
-        ends = {uuid(one).encode(), uuid(other).encode()}
-        for wire in [wire for wire in self.wires if {wire[0], wire[1]} == ends]:
-            del self.wires[wire]
-        for rank, link in ((one, uuid(other)), (other, uuid(one))):
-            if rank in self.nodes:
-                self.do(rank, self[rank].lost(link.encode(), "connection lost"))
+        for child, parent in ((one, other), (other, one)):
+            self.part(child, UPWARD + uuid(parent).encode(), tell_both=True)
 
     def kill(self, rank: int) -> None:
         """A broker is gone; its neighbours notice."""
@@ -123,7 +120,8 @@ class Cluster:
         wire = self.random.choice(ready) if self._shuffled else ready[0]
         msg, mark = self.wires[wire].popleft()
         rank = self.ranks[wire[1]]
-        self.do(rank, self[rank].receive(msg, wire[0], mark))
+        via = wire[0] if wire[3] == wire[0] else UPWARD + wire[0]
+        self.do(rank, self[rank].receive(msg, via, mark))
         return True
 
     def retry(self) -> bool:
@@ -185,13 +183,18 @@ class Cluster:
             above = self.tree.parent(above) or 0
         return above
 
-    def part(self, rank: int, link: bytes) -> None:
-        """One end of a link is given up; what the other end has sent is lost, and it notices."""
-        own = uuid(rank).encode()
-        for wire in [wire for wire in self.wires if {wire[0], wire[1]} == {own, link}]:
+    def part(self, rank: int, link: bytes, *, tell_both: bool = False) -> None:
+        """The end of a link: what is on it is lost, and the other end notices."""
+        own, theirs = uuid(rank).encode(), link.lstrip(UPWARD)
+        child = own if link[:1] == UPWARD else theirs
+        wires = [wire for wire in self.wires if {wire[0], wire[1]} == {own, theirs} and wire[3] == child]
+        for wire in wires:
             del self.wires[wire]
-        if self.ranks[link] in self.nodes:
-            self.do(self.ranks[link], self[self.ranks[link]].lost(own, "connection lost"))
+        there = own if child == own else UPWARD + own
+        if wires and tell_both and rank in self.nodes:
+            self.do(rank, self[rank].lost(link, "connection lost"))
+        if wires and self.ranks[theirs] in self.nodes:
+            self.do(self.ranks[theirs], self[self.ranks[theirs]].lost(there, "connection lost"))
 
     def depart(self) -> None:
         """Those who have a new parent, and whose claims have reached rank 0, take leave of the old one."""
@@ -201,16 +204,17 @@ class Cluster:
                 self.do(rank, self[rank].depart(former))
 
     def _send(self, rank: int, hop: bytes, msg: Message) -> None:
-        wire = (uuid(rank).encode(), hop, "tree")
+        own, to = uuid(rank).encode(), hop.lstrip(UPWARD)
+        wire = (own, to, "tree", to if hop == to else own)
         if wire in self.wires:
             self.wires[wire].append((msg, self[rank].events.last))
-        elif hop not in self.ranks:
+        elif to not in self.ranks:
             assert isinstance(msg, Request | Response)
             self.inbox[rank].append(msg)
             self.trace[rank].append(msg.topic)
 
     def _broadcast(self, own: bytes, event: Event) -> None:
-        for (source, to, kind), queue in self.wires.items():
+        for (source, to, kind, _), queue in self.wires.items():
             if source == own and kind == "event" and not self.loses(event, self.ranks[to]):
                 copy = Event(event.userid, event.rolemask, event.flags, event.topic, event.data, event.sequence)
                 queue.append((copy, 0))

@@ -19,7 +19,7 @@ SEEDS = range(40)
 
 def test_who_says_hello_is_told_that_it_may_stay() -> None:
     session = Cluster(2).wired()
-    assert session.notices[1] == [ParentReady(b"broker-0")]
+    assert session.notices[1] == [ParentReady(b"^broker-0")]
     assert session.notices[0] == [Joined(b"broker-1", (1,))]
     assert session[1].joined
 
@@ -77,7 +77,7 @@ def test_a_session_that_shuts_down_takes_nobody_in() -> None:
     session.do(0, session[0].admit(False))
     session.attach(1, 0)
     session.run()
-    assert session.notices[1] == [Refused(b"broker-0", ESHUTDOWN, "rank 0 is shutting down")]
+    assert session.notices[1] == [Refused(b"^broker-0", ESHUTDOWN, "rank 0 is shutting down")]
 
 
 # -- requests ---------------------------------------------------------------------------------------------------------
@@ -214,12 +214,12 @@ def test_events_out_of_reach_are_declared_lost_to_everybody_below_and_the_rest_i
 
 def test_the_same_gap_is_asked_for_once_and_a_new_one_again() -> None:
     node = Node(1, uuid(1), 2)
-    node.attach(b"broker-0")
-    node.receive(Response(topic=HELLO, data={"last": 0, "line": []}, matchtag=1), b"broker-0")
-    node.receive(Event(topic="b", sequence=2), b"broker-0")
+    node.attach(b"^broker-0")
+    node.receive(Response(topic=HELLO, data={"last": 0, "line": []}, matchtag=1), b"^broker-0")
+    node.receive(Event(topic="b", sequence=2), b"^broker-0")
     assert len(node.overdue()) == 1
     assert node.overdue() == []
-    node.receive(Event(topic="c", sequence=3), b"broker-0")
+    node.receive(Event(topic="c", sequence=3), b"^broker-0")
     assert len(node.overdue()) == 1
 
 
@@ -252,7 +252,7 @@ def test_an_interior_broker_that_dies_takes_its_subtree_along() -> None:
     assert session.answers(0) == [("a.b", EHOSTUNREACH)]
     assert session.answers(3) == [("a.b", EHOSTUNREACH)]
     assert session.gone(0) == [1, 3, 4]
-    assert [ParentLost("connection lost", b"broker-1")] == session.notices[3][1:] == session.notices[4][1:]
+    assert [ParentLost("connection lost", b"^broker-1")] == session.notices[3][1:] == session.notices[4][1:]
     assert session[3].parent is None and not session[3].joined
 
 
@@ -268,7 +268,7 @@ def test_a_broker_that_takes_leave_is_answered_and_is_gone_in_order() -> None:
     session = Cluster(3, k=1).wired()
     session.do(2, session[2].leave())
     session.run()
-    assert session.notices[2][-1] == ParentLost("left", b"broker-1")
+    assert session.notices[2][-1] == ParentLost("left", b"^broker-1")
     assert session.notices[0][-1] == Gone((2,), (b"broker-2",), "administrative shutdown")
 
 
@@ -374,8 +374,8 @@ def test_a_stranger_is_sent_away_and_named() -> None:
 
 def test_a_broker_that_is_sent_away_has_lost_its_parent() -> None:
     session = Cluster(2).wired()
-    session.do(1, session[1].receive(Control(type=DISCONNECT), b"broker-0"))
-    assert session.notices[1][-1] == ParentLost("the parent sent us away", b"broker-0")
+    session.do(1, session[1].receive(Control(type=DISCONNECT), b"^broker-0"))
+    assert session.notices[1][-1] == ParentLost("the parent sent us away", b"^broker-0")
 
 
 @pytest.mark.parametrize("data", [None, {"claims": 3}, {"claims": [], "withdrawn": {}, "reason": ""}, b"\xff"])
@@ -387,14 +387,14 @@ def test_a_claim_that_is_none_is_a_bad_message(data: bytes | dict[str, Any] | No
 
 def test_private_talk_that_means_nothing_is_ignored_and_named() -> None:
     session = Cluster(2).wired()
-    for rank, via in ((0, b"broker-1"), (1, b"broker-0")):
+    for rank, via in ((0, b"broker-1"), (1, b"^broker-0")):
         steps = session[rank].receive(Request(topic="overlay.nonsense"), via)
         assert steps == [("broker", Noise("unexpected overlay.nonsense between brokers"))]
 
 
 def test_only_a_parent_brings_numbered_events_and_only_a_child_new_ones() -> None:
     session = Cluster(3, k=1).wired()
-    session.do(1, session[1].receive(Event(topic="forged", sequence=1), b"broker-2"))
+    session.do(1, session[1].receive(Event(topic="forged", sequence=1), b"^broker-2"))
     session.do(0, session[0].receive(Event(topic="forged"), b"stranger"))
     session.run()
     assert session.heard == {0: [], 1: [], 2: []}

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from flux.base.idset import IDset
 from flux.overlay.events import EventLog
+from flux.overlay.router import UPWARD
 from flux.testing.instance import SIMULATED, Face
 from flux.testing.sim import ROUGH, SimBroker, SimInstance, Weather, simulate
-from flux.wire.message import ANY, Event, Message, Request, Response, respond
+from flux.wire.message import ANY, RING, Event, Message, Request, Response, respond
 from tests.sim.restless import Restless
 
 Scenario = Callable[[SimInstance], Awaitable[None]]
@@ -248,37 +249,49 @@ async def _log(broker: SimBroker) -> str:
 
 
 async def _kill_one(flux: SimInstance, victim: int) -> None:
-    """Kills a broker that all others are talking to: they all get their answer, and the group shrinks."""
-    below = {rank for rank in range(flux.size) if victim in _way_up(flux, rank)}
+    """Kills a broker that all others are talking to: they all get their answer, and those below it stay."""
     online = flux[0].client().stream("groups.get", {"name": "broker.online"})
     server = flux[victim].client()
     flux[victim].broker.register("sink", server.id)
-    alive = [broker for broker in flux.brokers if broker.rank not in below]
-    asking = [asyncio.ensure_future(refusal(broker.rpc("sink.wait", nodeid=victim))) for broker in alive]
+    others = [broker for broker in flux.brokers if broker.rank != victim]
+    asking = [asyncio.ensure_future(refusal(broker.rpc("sink.wait", nodeid=victim))) for broker in others]
     above = asyncio.ensure_future(refusal(flux[victim].rpc("groups.get", {"name": "x"}, nodeid=0)))
     await pause(flux, 0.02)
     flux.kill(victim)
     assert set(await asyncio.gather(*asking)) == {EHOSTUNREACH}
-    assert set(IDset(set(range(flux.size)) - below)) == await _until(online, flux.size - len(below))
+    await _until(online, set(range(flux.size)) - {victim})
     assert await refusal(flux[0].rpc("broker.ping", nodeid=victim)) == EHOSTUNREACH
     above.cancel()
-    for rank in below - {victim}:
-        assert await flux[rank].session.ended == (1 if flux.tree.parent(rank) == victim else 0)
+    await everybody_reaches_everybody(flux)
 
 
-async def _until(online: Any, count: int) -> set[int]:
+async def everybody_reaches_everybody(flux: SimInstance) -> None:
+    """All that live can ask all that live, and their routes agree with the tree."""
+    alive = flux.alive
+    for broker in alive:
+        answers = await asyncio.gather(*(broker.rpc("broker.ping", nodeid=other.rank) for other in alive))
+        assert [answer["rank"] for answer in answers] == [other.rank for other in alive]
+    for broker in alive:
+        below = {rank for rank in range(flux.size) if broker.node.router.routes.link(rank) is not None}
+        assert below == {other.rank for other in alive if broker.rank in way_up(flux, other.rank)[1:]}
+
+
+def way_up(flux: SimInstance, rank: int) -> list[int]:
+    """A rank and those above it, up to rank 0. There is no loop."""
+    ranks = {broker.uuid.encode(): broker.rank for broker in flux.brokers}
+    way = [rank]
+    while way[-1]:
+        parent = flux[way[-1]].node.parent
+        assert parent is not None, f"rank {way[-1]} has no parent"
+        way.append(ranks[parent.lstrip(UPWARD)])
+        assert len(way) <= flux.size, f"a loop: {way}"
+    return way
+
+
+async def _until(online: Any, ranks: set[int]) -> None:
     async for answer in online:
-        members = set(IDset(answer["members"]))
-        if len(members) <= count:
-            return members
-    return set()
-
-
-def _way_up(flux: SimInstance, rank: int) -> set[int]:
-    """A rank and those above it."""
-    way = {rank}
-    parent = flux.tree.parent(rank)
-    return way if parent is None else way | _way_up(flux, parent)
+        if set(IDset(answer["members"])) == ranks:
+            return
 
 
 @case(10)
@@ -287,7 +300,7 @@ async def a_leaf_that_dies_is_missed_by_nobody_for_long(flux: SimInstance) -> No
 
 
 @case(10)
-async def a_broker_that_dies_takes_those_below_it_along_in_order(flux: SimInstance) -> None:
+async def those_below_a_broker_that_dies_go_on_below_another(flux: SimInstance) -> None:
     await _kill_one(flux, flux.random.randrange(1, flux.size))
 
 
@@ -327,11 +340,11 @@ async def those_who_stay_are_served_while_others_die(flux: SimInstance) -> None:
     working = [asyncio.ensure_future(work(broker)) for broker in flux.brokers]
     for victim in flux.random.sample(range(1, flux.size), 3):
         await pause(flux, 0.2)
-        if not flux[victim].session.ended.done():
-            flux.kill(victim)
+        flux.kill(victim)
     await asyncio.gather(*working)
     await flux.settle()
-    staying = [rank for rank in range(flux.size) if not _way_up(flux, rank) & flux.dead]
+    staying = [broker.rank for broker in flux.alive]
+    await everybody_reaches_everybody(flux)
     for rank in staying:
         assert [len(answers) for answers in asked[rank]] == [1] * 45, f"rank {rank}"
     heard = {rank: [queues[rank].get_nowait() for _ in range(queues[rank].qsize())] for rank in staying}
@@ -339,7 +352,62 @@ async def those_who_stay_are_served_while_others_die(flux: SimInstance) -> None:
     assert all(order == orders[0] for order in orders)
     assert orders[0] == sorted(set(orders[0]))
     for rank in staying:
-        assert [n for _, who, n in orders[0] if who == rank] == list(range(15))
+        published = [n for _, who, n in orders[0] if who == rank]
+        assert published == sorted(set(published))  # what had no number yet may have died with who was to pass it on
+        assert flux.tree.parent(rank) or published == list(range(15))
+
+
+@case(15)
+async def those_who_move_are_served_all_along(flux: SimInstance) -> None:
+    ears = [broker.client() for broker in flux.brokers]
+    queues = [ear.listen("sim.") for ear in ears]
+    asked: list[list[Response]] = []
+
+    async def work(broker: SimBroker) -> None:
+        face = broker.client()
+        for n in range(15):
+            await pause(flux, 0.04)
+            for topic, payload, nodeid in (
+                ("kvs.lookup", {"key": "a", "flags": 1, "namespace": "primary"}, ANY),
+                ("broker.ping", {}, flux.random.randrange(flux.size)),
+            ):
+                asked.append([])
+                face.send_request(topic, payload, asked[-1].append, nodeid=nodeid)
+            face.publish("sim.event", {"rank": broker.rank, "n": n})
+
+    async def move() -> None:
+        for _ in range(6):
+            await pause(flux, 0.1)
+            rank = flux.random.randrange(1, flux.size)
+            await refusal(flux[rank].rpc("overlay.reparent", {"rank": flux.random.randrange(flux.size)}))
+
+    await asyncio.gather(move(), move(), *map(work, flux.brokers))
+    await flux.settle()
+    await everybody_reaches_everybody(flux)
+    assert [(len(answers), answers[0].errnum) for answers in asked] == [(1, answers[0].errnum) for answers in asked]
+    assert EHOSTUNREACH not in {answers[0].errnum for answers in asked}
+    heard = [[queue.get_nowait() for _ in range(queue.qsize())] for queue in queues]
+    orders = [[(event.sequence, event.body()["rank"], event.body()["n"]) for event in events] for events in heard]
+    assert all(order == orders[0] for order in orders)
+    for rank in range(flux.size):
+        assert sorted(n for _, who, n in orders[0] if who == rank) == list(range(15))
+
+
+@case(9)
+async def a_request_goes_round_the_ring_and_past_the_dead(flux: SimInstance) -> None:
+    victim = flux.random.randrange(1, flux.size)
+
+    async def around(asker: SimBroker, rank: int) -> int:
+        return await refusal(asker.rpc("broker.ping", nodeid=RING | rank))
+
+    for broker in flux.brokers:
+        assert await around(broker, flux.random.randrange(flux.size)) == 0
+    assert await around(flux[0], flux.size) == EHOSTUNREACH
+    flux.kill(victim)
+    await flux.settle()
+    for broker in flux.alive:
+        assert [await around(broker, other.rank) for other in flux.alive] == [0] * len(flux.alive)
+        assert await around(broker, victim) == EHOSTUNREACH
 
 
 # -- clients --------------------------------------------------------------------------------------------------------
@@ -424,7 +492,7 @@ async def processes_whose_callers_leave_are_killed_and_leave_no_trace(flux: SimI
 @case(7, more=PROCESSES)
 async def a_job_is_told_to_its_end_even_when_one_of_its_brokers_dies(flux: SimInstance) -> None:
     victim = flux.random.randrange(1, flux.size)
-    below = {rank for rank in range(flux.size) if victim in _way_up(flux, rank)}
+    below = {rank for rank in range(flux.size) if victim in way_up(flux, rank)}
 
     async def run(broker: SimBroker) -> list[str]:
         payload = {"command": ["cat"], "environment": {}, "ranks": f"0-{flux.size - 1}", "ntasks": flux.size}

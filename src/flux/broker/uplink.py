@@ -7,6 +7,7 @@ from errno import EAGAIN, EBUSY, EHOSTUNREACH, EINVAL, ETIMEDOUT
 from flux.broker.broker import Broker
 from flux.overlay.notices import Notice, ParentReady, Refused
 from flux.overlay.refuge import refuges
+from flux.overlay.router import UPWARD
 from flux.overlay.routes import Claim
 from flux.service.kit import LOG_INFO, LOG_WARNING
 
@@ -55,6 +56,8 @@ class Uplink:
         """Attaches to another parent; what is open with the old one is still answered. OSError says why not."""
         self.check(parent.rank)
         former = self._node.parent
+        if former == UPWARD + parent.uuid.encode():
+            return
         refused = await self._ask(parent, PATIENCE)
         if refused is not None:
             raise OSError(refused.errnum, f"rank {parent.rank}: {refused.reason}")
@@ -99,7 +102,7 @@ class Uplink:
 
     async def _ask(self, parent: Claim, patience: float | None) -> Refused | None:
         """Says hello to somebody; returns None when we are its child now, else why not."""
-        link = parent.uuid.encode()
+        link = UPWARD + parent.uuid.encode()
         self._answer = self._broker.loop.create_future()
         try:
             self._reach(parent, patience is None)
@@ -128,5 +131,3 @@ class Uplink:
             raise OSError(EBUSY, f"rank {self._node.rank} is looking for a parent already")
         if not self._node.joined:
             raise OSError(EHOSTUNREACH, f"rank {self._node.rank} has no parent")
-
-

@@ -12,6 +12,10 @@ Hop = bytes
 SEEKING: Hop = b"?"
 """In place of a parent while a broker that has lost its own looks for another: what goes there has to wait."""
 
+UPWARD: Hop = b"^"
+"""With its uuid behind, a broker that we have connected to as a child; a child's address is its uuid alone. Two brokers
+that change places may be both to each other for a while."""
+
 RINGWARD: Hop = b">"
 """In place of the next broker on the ring while nobody has connected to it; with its uuid behind, that broker."""
 

@@ -1,11 +1,11 @@
 """One broker's sockets on the tree, event and ring overlays. Moves messages, decides nothing.
 
 A DEALER to each broker that we have connected to (a parent, the next one on the ring), a ROUTER for those that have
-connected to us. The identities there are the peers' uuids, so that a link's address is the peer's uuid; on the ring a
-sign before it says which way. Events go down by XPUB and SUB. A child subscribes to its own uuid as well: once that has
-reached the parent its event link stands, and only then is its first message, the hello, let in. So no event falls
-between hello and connect. A frame on the tree is 8 bytes, the number of the last event that the sender has seen, and
-the message."""
+connected to us. The identities there are the peers' uuids, so that a link's address is the peer's uuid, with a sign
+before it unless the peer is a child. Events go down by XPUB and SUB. A child subscribes to its own uuid as well: once
+that has reached the parent its event link stands, and only then is its first message, the hello, let in. So no event
+falls between hello and connect. A frame on the tree is 8 bytes, the number of the last event that the sender has seen,
+and the message."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import zmq
 
-from flux.overlay.router import LEEWARD, RINGWARD
+from flux.overlay.router import LEEWARD, RINGWARD, UPWARD
 from flux.runtime import curve
 from flux.runtime.curve import Gatekeeper, Keys
 from flux.runtime.monitor import Doorkeeper
@@ -89,9 +89,9 @@ class Wiring:
             self._gate.admit(pubkey.encode())
 
     def connect(self, uuid: str, endpoint: Endpoint, *, patient: bool = True) -> None:
-        """Connects to a parent; what is sent to its uuid from now on goes there. Who is not `patient` is told by
+        """Connects to a parent; what is sent to its address from now on goes there. Who is not `patient` is told by
         `lost` that nobody is there; else it is tried again."""
-        self._reach(uuid.encode(), self._uuid, endpoint, patient, events=True)
+        self._reach(UPWARD + uuid.encode(), self._uuid, endpoint, patient, events=True)
 
     def connect_ring(self, uuid: str, endpoint: Endpoint) -> None:
         """Connects to the next broker on the ring, whose address is its uuid behind the sign for that way."""

@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 from typing import NamedTuple
 
-from flux.overlay.router import LEEWARD, RINGWARD
+from flux.overlay.router import LEEWARD, RINGWARD, UPWARD
 from flux.runtime.wiring import Ears
 from flux.wire.codec import decode, encode
 from flux.wire.message import Event, Message
@@ -84,9 +84,9 @@ class MemoryLinks:
         """Connects to a parent by its uuid; one that is gone is noticed as lost."""
         other = self._network.ends.get(parent.encode())
         if other is None:
-            self._network.loop.call_soon(self.ears.lost, parent.encode(), "no such broker")
+            self._network.loop.call_soon(self.ears.lost, UPWARD + parent.encode(), "no such broker")
             return
-        self.neighbours.add(other.uuid)
+        self.neighbours.add(UPWARD + other.uuid)
         other.neighbours.add(self.uuid)
         other._children.add(self.uuid)
 
@@ -130,7 +130,9 @@ class MemoryLinks:
             return self._network.ends.get(link[1:]), LEEWARD + self.uuid
         if way == LEEWARD:
             return self._network.ends.get(link[1:]), RINGWARD + self.uuid
-        return self._network.ends.get(link), self.uuid
+        if way == UPWARD:
+            return self._network.ends.get(link[1:]), self.uuid
+        return self._network.ends.get(link), UPWARD + self.uuid
 
     def close(self) -> None:
         """Gives up all links."""
