@@ -168,6 +168,6 @@ def test_notices_reach_the_log_and_who_wants_to_be_told() -> None:
         broker.told = before
         text = await log_of(flux[0])
         assert told == notices
-        assert "odd" in text and "lost ranks 3,4: connection lost" in text and "lost rank 5: administrative" in text
+        assert "odd" in text and "lost ranks 3-4: connection lost" in text and "lost rank 5: administrative" in text
 
     play(scenario)

@@ -10,7 +10,7 @@ import pytest
 
 from flux.broker import session as states
 from flux.overlay.lifecycle import State
-from flux.overlay.notices import ParentLost
+from flux.overlay.router import UPWARD
 from flux.testing.instance import LIMIT, Outcome, SimInstance, simulate
 from flux.testing.network import ROUGH
 from flux.testing.virtual import VirtualLoop
@@ -157,15 +157,54 @@ def test_a_module_that_does_not_load_ends_the_session_and_is_named() -> None:
     assert codes(scenario, settings={"heartbeat.period": "nonsense"})[0] == 1
 
 
-def test_a_parent_that_is_lost_ends_a_broker_and_says_why() -> None:
+def test_a_parent_that_is_lost_is_replaced_by_the_one_above_it() -> None:
     async def scenario(flux: SimInstance) -> None:
         await flux.up()
-        flux[1].broker.act([("broker", ParentLost("it exploded"))])
-        await flux[1].session.ended
-        assert flux[1].session.failure == "lost the parent: it exploded"
+        flux.kill(1)
+        await flux.settle()
+        assert flux[2].node.parent == UPWARD + flux[0].uuid.encode()
         program(flux).stop()
+        await flux[2].session.ended
+        flux[1].session.ended.set_result(0)
+
+    assert codes(scenario) == [0, 0, 0]
+
+
+def test_without_rank_0_everybody_ends_and_says_why() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.up()
+        flux.kill(0)
+        for rank in (1, 2):
+            await flux[rank].session.ended
+        assert flux[1].session.failure == "lost the parent: connection lost"
+        flux[0].session.ended.set_result(0)
 
     assert codes(scenario) == [0, 1, 0]
+
+
+def test_who_is_disconnected_for_good_leaves_and_says_why() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.up()
+        link = flux[2].uuid.encode()
+        flux[1].broker.act(flux[1].node.dismiss(link, "no more of it", for_good=True))
+        await flux[2].session.ended
+        assert flux[2].session.failure == "lost the parent: disconnected by its parent"
+        program(flux).stop()
+
+    assert codes(scenario) == [0, 0, 1]
+
+
+def test_a_broker_that_leaves_hands_its_children_to_its_own_parent() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.up()
+        flux[1].session.signal(SIGTERM)
+        await flux[1].session.ended
+        await flux.settle()
+        assert flux[2].life.state == State.RUN
+        assert flux[2].node.parent == UPWARD + flux[0].uuid.encode()
+        program(flux).stop()
+
+    assert codes(scenario) == [0, 128 + SIGTERM, 0]
 
 
 def test_a_parent_that_does_not_answer_a_goodbye_is_not_waited_for_long() -> None:

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from flux.broker.hops import Links
+from flux.overlay.router import UPWARD
 from flux.runtime.curve import Keys, fresh_keys
 from flux.runtime.listener import Listener, listen
 from flux.runtime.stream import StreamLink
@@ -100,7 +101,7 @@ class Tree(Kind):
         )
         links = self._links(name, ears)
         other = self.ends[name] = End(PARENT)
-        end.send = lambda msg: links.send(PARENT.encode(), msg, MARK)
+        end.send = lambda msg: links.send(UPWARD + PARENT.encode(), msg, MARK)
         other.send = lambda msg: self._own.send(name.encode(), msg, MARK)
         end.close = links.close
         other.close = lambda: self._own.disconnect(name.encode())

@@ -109,7 +109,7 @@ class Session:
         self._host.log(LOG_DEBUG, "broker", f"signal {signum}")
         if self._life.state == State.RUN and self._program is not None and self._program.signal(signum):
             return
-        if self._life.state == State.RUN and self._host.rank:
+        if State.QUORUM <= self._life.state <= State.RUN and self._host.rank:
             self._broker.act(self._broker.node.part())
         if signum == SIGTERM or self._life.state < State.RUN or self._program is not None:
             self.fail("", 128 + signum)
@@ -231,9 +231,12 @@ class Session:
 
     def _follow(self) -> None:
         """Does as the parent does, from now on this parent."""
+        self._unfollow()
+        self._following = self._run(self._follow_parent())
+
+    def _unfollow(self) -> None:
         if self._following is not None:
             self._following.cancel()
-        self._following = self._run(self._follow_parent())
 
     async def _follow_parent(self) -> None:
         """Runs when the parent runs, shuts down when it does."""
@@ -266,8 +269,6 @@ class Session:
     async def _move_away(self) -> None:
         """The parent leaves: the one above it becomes ours, or we leave with it."""
         line = self._broker.node.above.line
-        if self._following is not None:
-            self._following.cancel()
         try:
             if len(line) < 2:
                 raise OSError(EHOSTUNREACH, "nobody is above the parent")
@@ -310,6 +311,7 @@ class Session:
             case ParentLost(reason):
                 self._parent_lost(reason)
             case Dismissed():
+                self._unfollow()
                 self._run(self._move_away())
             case Gone() | Moved():
                 self._children_left()

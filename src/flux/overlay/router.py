@@ -22,6 +22,8 @@ RINGWARD: Hop = b">"
 LEEWARD: Hop = b"~"
 """With its uuid behind, the broker that comes before us on the ring."""
 
+SIGNS = UPWARD + RINGWARD + LEEWARD
+
 MAX_HOPS = 128
 """Brokers a request may pass before it counts as lost; a tree of fan-out 2 and 2**60 brokers needs fewer."""
 

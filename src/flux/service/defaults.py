@@ -7,6 +7,7 @@ from flux.service.call import Call
 from flux.service.ports import Host
 from flux.service.server import Server
 from flux.service.topics import ALL, request
+from flux.overlay.router import SIGNS
 from flux.wire.message import OWNER, USER, Event
 
 
@@ -24,7 +25,7 @@ class Defaults(Server):
     def ping(self, call: Call, *, payload: bytes) -> dict[str, Any]:
         """Gives the payload back, with the way it came."""
         asked = call.request
-        hops = [*(hop[:8].decode("latin-1") for hop in reversed(asked.route)), self.host.uuid[:8]]
+        hops = [*(hop.lstrip(SIGNS)[:8].decode("latin-1") for hop in reversed(asked.route)), self.host.uuid[:8]]
         return asked.body() | {
             "route": "!".join(hops),
             "userid": asked.userid,
