@@ -158,14 +158,14 @@ def test_a_bug_in_a_service_is_eio_for_who_asked_and_a_traceback_in_the_log() ->
 def test_notices_reach_the_log_and_who_wants_to_be_told() -> None:
     async def scenario(flux: SimInstance) -> None:
         broker, told = flux[0].broker, list[object]()
-        before, broker.told = broker.told, told.append
+        broker.hearers.append(told.append)
         notices: list[Notice] = [
             Noise("odd"),
             Gone((3, 4), (b"c", b"d"), "connection lost"),
             Gone((5,), (b"e",), "administrative shutdown"),
         ]
         broker.act([("broker", notice) for notice in notices])
-        broker.told = before
+        broker.hearers.remove(told.append)
         text = await log_of(flux[0])
         assert told == notices
         assert "odd" in text and "lost ranks 3-4: connection lost" in text and "lost rank 5: administrative" in text

@@ -30,8 +30,10 @@ class Broker:
         self.loop = loop
         self.links: Links | None = None
         self.log = Logger(node.rank, wall, self.send)
-        self.told: Callable[[Notice], None] = lambda notice: None
-        """Hears every notice, after the services did."""
+        self.hearers: list[Callable[[Notice], None]] = []
+        """Who hears every notice, after the services did."""
+        self.heard: dict[bytes, float] = {}
+        """When something last came over each link."""
         self.subscriptions = Subscriptions()
         self.services: dict[bytes, Service] = {}
         self._hops: dict[bytes | str, Deliver] = {
@@ -56,13 +58,21 @@ class Broker:
     def receive(self, msg: Message, link: bytes, mark: int) -> None:
         """Takes a message from a neighbour on the tree, who had seen event `mark`."""
         msg.rolemask &= ~LOCAL
+        self.heard[link] = self.loop.time()
         self._box.append((msg, link, mark))
         if not self._draining:
             self._drain()
 
     def lost(self, link: bytes, reason: str) -> None:
         """The connection to a neighbour on the tree is gone."""
+        self.heard.pop(link, None)
         self.act(self.node.lost(link, reason))
+
+    def give_up(self, link: bytes, reason: str) -> None:
+        """A neighbour whose connection still stands is of no use any more."""
+        if self.links is not None:
+            self.links.disconnect(link)
+        self.lost(link, reason)
 
     def act(self, steps: list[Step]) -> None:
         """Does what the node wants done, then what follows from it."""
@@ -201,4 +211,5 @@ class Broker:
                     self._guarded(service.events_lost)
             case Noise(text):
                 self.log(LOG_WARNING, "broker", text)
-        self.told(notice)
+        for told in list(self.hearers):
+            self._guarded(told, notice)

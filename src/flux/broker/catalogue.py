@@ -19,6 +19,7 @@ BUILT_IN = {
     "groups": "flux.modules.groups.service",
     "heartbeat": "flux.modules.heartbeat.service",
     "kvs": "flux.modules.kvs.service",
+    "live": "flux.modules.live.service",
     "log": "flux.modules.log.service",
     "module": "flux.modules.module.service",
     "rexec": "flux.modules.rexec.service",

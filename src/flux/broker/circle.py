@@ -51,6 +51,15 @@ class Circle:
             if self._broker.links is not None:
                 self._broker.links.disconnect(ring)
 
+    def affected(self, rank: int, *, alive: bool) -> bool:
+        """Whether the ring should be closed anew now that `rank` is alive (it comes before our next one) or is not."""
+        if self.next is None:
+            return False
+        if not alive:
+            return rank == self.next
+        own, size = self._node.rank, self._node.size
+        return (rank - own) % size < (self.next - own) % size
+
     def stop(self) -> None:
         """Closes it no more."""
         if self._closing is not None:

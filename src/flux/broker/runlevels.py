@@ -15,6 +15,7 @@ BUILTINS = ("log", "attr", "module", "groups", "connector-local")
 
 RC1 = (
     Entry("heartbeat"),
+    Entry("live"),
     Entry("content"),
     Entry("content-memory", root=True),
     Entry("kvs"),

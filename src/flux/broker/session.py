@@ -15,7 +15,7 @@ from flux.broker.runlevels import BUILTINS, rc1
 from flux.broker.services import RESIDENT
 from flux.broker.uplink import Uplink
 from flux.overlay.lifecycle import State
-from flux.overlay.node import FOR_GOOD
+from flux.overlay.node import FOR_GOOD, SENT_AWAY
 from flux.overlay.notices import Dismissed, Gone, Moved, Notice, ParentLost, ParentReady
 from flux.overlay.routes import Claim
 from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_WARNING, Service
@@ -82,7 +82,7 @@ class Session:
         self._resident: Service | None = None
         self._left: asyncio.Event = asyncio.Event()
         self._program_ended = asyncio.Event()
-        broker.told = self._notice
+        broker.hearers.append(self._notice)
         life.watch(self._enter)
 
     def begin(self) -> None:
@@ -263,7 +263,7 @@ class Session:
     async def _seek(self, reason: str) -> None:
         """The parent is lost: another one is found, or this broker's part in the session is over."""
         self._host.log(LOG_WARNING, "overlay", f"lost the parent: {reason}")
-        if not await self._uplink.seek(parent_lives=reason != "connection lost"):
+        if not await self._uplink.seek(parent_lives=reason == SENT_AWAY):
             self._parent_lost(reason)
 
     async def _move_away(self) -> None:

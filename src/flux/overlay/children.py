@@ -27,6 +27,8 @@ class Children:
         self._ranks: dict[Hop, int] = {}
         self.former: set[Hop] = set()
         """The links of children that have another parent now and with whom something is still open."""
+        self.dismissed: set[Hop] = set()
+        """The links of children that were sent away and may not know it yet."""
         self._waiting: list[tuple[Hop, Request]] = []
         self.admitting: bool | None = None
         """Whether children are taken in; None while they have to wait for the answer."""
@@ -53,6 +55,10 @@ class Children:
         """Decides; returns the hellos that have waited."""
         waiting, self._waiting, self.admitting = self._waiting, [], yes
         return waiting
+
+    def knew(self, link: Hop) -> bool:
+        """Whether that is the link of somebody who was our child."""
+        return link in self.former or link in self.dismissed
 
     def rank(self, link: Hop) -> int:
         """The rank of the child on that link."""
@@ -83,6 +89,7 @@ class Children:
         """Takes a child in."""
         self._ranks[link] = hello.rank
         self.former.discard(link)
+        self.dismissed.discard(link)
         self._router.pending.watch(link)
         return self.claim(link, hello.claims)
 
@@ -103,6 +110,7 @@ class Children:
 
     def lost(self, link: Hop, reason: str) -> Lost:
         """A child is gone, and all that only it led to."""
+        self.dismissed.discard(link)
         if link in self.former:
             self.former.discard(link)
             return Lost(list(self._router.lost(link)), Change([], []), Gone((), (link,), reason))

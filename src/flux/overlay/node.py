@@ -41,8 +41,8 @@ HEARTBEAT, DISCONNECT = 0, 2
 """Types of control messages (RFC 3 leaves them to the overlay): one that only says that its sender lives, and the one
 by which a parent sends a child away. DRAINED is the third."""
 
-FOR_GOOD = "disconnected by its parent"
-"""Why somebody has lost its parent who shall not look for another."""
+SENT_AWAY, FOR_GOOD = "the parent sent us away", "disconnected by its parent"
+"""Why somebody has lost its parent: who may say hello to it again, and who shall not look for any."""
 
 
 class Node:
@@ -112,7 +112,9 @@ class Node:
 
     def dismiss(self, child: Hop, reason: str, *, for_good: bool = False) -> list[Step]:
         """Sends a child away, which counts as lost from now on. It looks for another parent, unless it is for good."""
-        return [(child, Control(type=DISCONNECT, status=int(for_good))), *self.lost(child, reason)]
+        steps: list[Step] = [(child, Control(type=DISCONNECT, status=int(for_good))), *self.lost(child, reason)]
+        self.children.dismissed.add(child)
+        return steps
 
     def part(self) -> list[Step]:
         """Asks the children to look for another parent, because we are about to leave."""
@@ -168,6 +170,8 @@ class Node:
             return self._control(msg, via)
         if isinstance(msg, Request | Response) and not msg.route:
             return self._private(msg, via, mark)
+        if via in self.children.dismissed:
+            return []  # it will hear of that, and say hello again
         if not (self.above.knows(via) or via in self.children or via in self.children.former):
             stranger = Noise(f"message from a stranger: {getattr(msg, 'topic', '')}")
             return [(via, Control(type=DISCONNECT)), (BROKER, stranger)]
@@ -230,14 +234,14 @@ class Node:
                 case Request(topic="overlay.goodbye"):
                     steps: list[Step] = [(via, Response(topic=GOODBYE, matchtag=msg.matchtag))]
                     return steps + self._child_lost(via, "administrative shutdown")
-        elif via in self.above.former or via in self.children.former:
+        elif via in self.above.former or self.children.knew(via):
             return []  # said before it heard that we have parted
         return [(BROKER, Noise(f"unexpected {msg.topic} between brokers"))]
 
     def _control(self, msg: Control, via: Hop) -> list[Step]:
         if msg.type == DISCONNECT and self.above.knows(via):
             for_good = bool(msg.status)
-            reason = FOR_GOOD if for_good else "the parent sent us away"
+            reason = FOR_GOOD if for_good else SENT_AWAY
             return [(BROKER, Drop(via)), *self.above.lost(via, reason, seek=not for_good)]
         if msg.type == DRAINED:
             return self.above.drained(via)

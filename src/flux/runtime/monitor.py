@@ -14,6 +14,10 @@ _BAD_HANDSHAKE = (
 )
 
 
+GRACE = 0.5
+"""Seconds that a newcomer has to shake hands when somebody leaves, until it is taken for who left."""
+
+
 class Monitor:
     """Follows a socket until it is closed. `told` gets each event's number."""
 
@@ -34,7 +38,7 @@ class Doorkeeper:
     """Follows a socket that is bound: who leaves, and who came and never spoke our protocol.
 
     Nothing says which connection it is that ended. So they are counted: one that ends while there is one that has not
-    shaken hands yet is taken for that one, and for a neighbour's all the same.
+    shaken hands yet, and does not a moment later, is taken for that one, and for a neighbour's all the same.
     """
 
     EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | _BAD_HANDSHAKE
@@ -47,11 +51,13 @@ class Doorkeeper:
         stranger: Callable[[], None],
     ) -> None:
         self._left, self._stranger = left, stranger
+        self._loop, self._closed = loop, False
         self._new = self._failed = 0
         self._monitor = Monitor(loop, socket, self.EVENTS, self._told)
 
     def close(self) -> None:
         """Follows it no more."""
+        self._closed = True
         self._monitor.close()
 
     def _told(self, event: int) -> None:
@@ -69,6 +75,11 @@ class Doorkeeper:
         if self._failed:
             self._failed -= 1
         elif self._new > 0:
+            self._loop.call_later(GRACE, self._look_again)
+        self._left()
+
+    def _look_again(self) -> None:
+        """Who was new when somebody left, and still has not shaken hands, was the one who left."""
+        if self._new > 0 and not self._closed:
             self._new -= 1
             self._stranger()
-        self._left()

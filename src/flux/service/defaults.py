@@ -3,11 +3,11 @@
 from errno import EPROTO
 from typing import Any
 
+from flux.overlay.router import SIGNS
 from flux.service.call import Call
 from flux.service.ports import Host
 from flux.service.server import Server
 from flux.service.topics import ALL, request
-from flux.overlay.router import SIGNS
 from flux.wire.message import OWNER, USER, Event
 
 

@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 from flux.service.asker import EVENT
 from flux.service.call import Call
 from flux.service.defaults import Defaults
-from flux.service.levels import LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_NOTICE, LOG_WARNING
+from flux.service.levels import LOG_CRIT, LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_NOTICE, LOG_WARNING
 from flux.service.ports import Host, Timer
 from flux.service.reduce import OWN
 from flux.service.reductions import Reductions
 from flux.service.topics import Topic, check_names, marks, request
 from flux.wire.message import OWNER, Event, Message, Request, Response
 
-__all__ = ["LOG_DEBUG", "LOG_ERR", "LOG_INFO", "LOG_NOTICE", "LOG_WARNING", "Service"]
+__all__ = ["LOG_CRIT", "LOG_DEBUG", "LOG_ERR", "LOG_INFO", "LOG_NOTICE", "LOG_WARNING", "Service"]
 
 HOOKS = frozenset(
     (

@@ -298,7 +298,7 @@ BEYOND = (
 )
 """What services refer to but is not theirs."""
 
-SIMULATED = ("heartbeat", "content", "content-memory", "kvs", "barrier")
+SIMULATED = ("heartbeat", "live", "content", "content-memory", "kvs", "barrier")
 """The modules of run level 1 in a simulation: those that need no processes."""
 
 Scenario = Callable[[SimInstance], Awaitable[None]]

@@ -37,6 +37,14 @@ class Groups(Service):
             raise OSError(ENOENT, f"rank {self.host.rank} is not a member of {name}")
         self._leave(name)
 
+    @request()
+    def tell(self, call: Call, *, name: str, ranks: list[int]) -> None:
+        """This broker says which ranks are members of a group that is told from without (ours: broker.torpid)."""
+        self._only_local(call)
+        if name in self._joined:
+            raise OSError(EEXIST, f"rank {self.host.rank} is a member of {name} by its own will")
+        self.contribute(name, str(IDset(ranks)))
+
     @request(allow=USER)
     def get(self, call: Call, *, name: str) -> Later | dict[str, str]:
         """The members of a group; to who takes a stream, again at each change. Only rank 0 knows them."""

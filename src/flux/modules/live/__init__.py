@@ -1,0 +1,1 @@
+"""Who is alive: neighbours watch each other, and rewire the tree around those that are not."""

@@ -1,0 +1,231 @@
+"""`live`: heartbeats between neighbours on the tree; who is silent is slow, then failed, and the tree goes round it."""
+
+from errno import EINVAL, ESRCH
+from typing import Any, ClassVar
+
+from flux.base.duration import parse_fsd
+from flux.modules.live.watch import Health, Limits, Watch
+from flux.overlay.notices import Gone, Moved, Notice
+from flux.service import ALL, Call, Service, event, request
+from flux.service.kit import LOG_CRIT, LOG_WARNING
+from flux.wire.message import RING, Control, Event, Response
+
+PERIOD, SLOW, FAIL = "heartbeat.period", "live.slow-idle", "live.max-idle"
+LATE = 1.5
+"""A beat that comes so many periods after the last one: it was we who were not there, and nobody else is blamed."""
+
+
+class Live(Service):
+    """Each broker watches its children and its parent. A child that failed is sent away; a parent that failed is left.
+
+    The ring is asked for a second opinion first: who answers there is only slow.
+    """
+
+    name: ClassVar[str] = "live"
+
+    async def start(self) -> None:
+        """Begins to watch."""
+        self._node = self.host.port("node")
+        self._broker = self.host.port("neighbours")
+        self._children: dict[bytes, Watch] = {}
+        self._parent: Watch | None = None
+        self._health: dict[int, Health] = {}
+        """What the session thinks of each rank that is not known to be well."""
+        self._limits = Limits()
+        self._last = self.host.now()
+        self.follow(SLOW, lambda text: self._limit(slow=_heartbeats(SLOW, text)), "3")
+        self.follow(FAIL, lambda text: self._limit(fail=_heartbeats(FAIL, text)), "5")
+        self.follow(PERIOD, self._take_period, "2s")
+        self._broker.hearers.append(self._notice)
+
+    async def stop(self) -> None:
+        """Watches no more."""
+        self._broker.hearers.remove(self._notice)
+
+    # -- topics -----------------------------------------------------------------------------------------------------
+
+    @request(allow=ALL)
+    def status(self, call: Call) -> dict[str, Any]:
+        """The ranks that are not well, by what is thought of them."""
+        told: dict[str, list[int]] = {}
+        for rank, health in sorted(self._health.items()):
+            told.setdefault(str(health), []).append(rank)
+        return told
+
+    @request(allow=ALL)
+    def peers(self, call: Call) -> dict[str, Any]:
+        """The neighbours on the tree by rank: seconds since each was heard, and what is thought of it."""
+        watched = [*self._children.items(), *([(self.host.parent(), self._parent)] if self._parent else [])]
+        return {str(watch.rank): {"idle": self._silence(link), "state": str(watch.health)} for link, watch in watched}
+
+    @request()
+    async def failover(self, call: Call) -> None:
+        """Moves this broker below the one above its parent. ESRCH if there is none."""
+        line = self._node.above.line
+        if len(line) < 2:
+            raise OSError(ESRCH, f"rank {self.host.rank} has nobody to fail over to")
+        await self.host.port("uplink").move(line[1])
+
+    @request()
+    async def recover(self, call: Call) -> None:
+        """Moves this broker back below the parent that it had at first. EINVAL if that one is not well."""
+        await self._recover()
+
+    @event("live.recover-all")
+    def recover_all(self, event: Event) -> None:
+        """All go back to their first parents, those that can."""
+        if self.host.rank:
+            self.run(self._recover())
+
+    @event("live.cstate")
+    def heard(self, event: Event) -> None:
+        """Somebody thinks otherwise of a rank than before."""
+        body = event.body()
+        rank, health = int(body["rank"]), Health(int(body["nstate"]))
+        self._health[rank] = health
+        if health is Health.OK:
+            del self._health[rank]
+        circle = self.host.port("circle")
+        if health is not Health.SLOW and circle.affected(rank, alive=health is Health.OK):
+            circle.open()
+            circle.close()
+
+    # -- beats ------------------------------------------------------------------------------------------------------
+
+    def _take_period(self, text: str) -> None:
+        try:
+            self._period = parse_fsd(text)
+        except ValueError:
+            raise OSError(EINVAL, f"{PERIOD}: '{text}' is not a duration") from None
+        self.every(self._period, self._beat, name="beat")
+
+    def _limit(self, **changed: float) -> None:
+        limits = self._limits._replace(**changed)
+        self._limits = limits
+
+    def _beat(self) -> None:
+        """Lets the neighbours hear us, and thinks of each what its silence says."""
+        now, late = self.host.now(), self.host.now() - self._last > LATE * self._period
+        self._last = now
+        self._meet(now)
+        self.host.port("circle").close()
+        if late:
+            for link in self._node.neighbours():
+                self._broker.heard[link] = now
+        self._broker.act([(link, Control()) for link in self._node.neighbours()])
+        for link, watch in list(self._children.items()):
+            self._consider(link, watch)
+        if self._parent is not None:
+            self._consider(self.host.parent(), self._parent)
+
+    def _meet(self, now: float) -> None:
+        """Begins to watch who is new."""
+        for link in self._node.children:
+            if link not in self._children:
+                watch = self._children[link] = Watch(self._node.children.rank(link), now)
+                if self._health.get(watch.rank, Health.OK) is not Health.OK:
+                    self._publish(watch, self._health[watch.rank], Health.OK)
+        line = self._node.above.line
+        if not line:
+            self._parent = None
+        elif self._parent is None or self._parent.rank != line[0].rank:
+            self._parent = Watch(line[0].rank, now)
+
+    def _silence(self, link: bytes) -> float:
+        watch = self._children.get(link, self._parent)
+        began = watch.heard if watch is not None else 0.0
+        heard: float = self._broker.heard.get(link, began)
+        return self.host.now() - max(began, heard)
+
+    def _consider(self, link: bytes, watch: Watch) -> None:
+        idle = self._silence(link) / self._period
+        health = watch.look(idle, self._limits)
+        if health is Health.FAIL:
+            if watch.rank == 0:
+                self._change(watch, Health.SLOW)  # without it there is no session: it is waited for
+            elif watch.certain(idle, self._limits):
+                self._failed(link, watch)
+            elif not watch.asked:
+                self._ask(link, watch)
+        elif health is not watch.health:
+            self._change(watch, health)
+
+    def _ask(self, link: bytes, watch: Watch) -> None:
+        """Asks the ring whether the neighbour lives: no answer within a beat says no."""
+        watch.asked = True
+
+        def told(response: Response) -> None:
+            timer.cancel()
+            if response.errnum:
+                self._settle(link, watch, alive=False)
+            else:
+                self._settle(link, watch, alive=True)
+
+        timer = self.host.after(self._period, lambda: self._settle(link, watch, alive=False))
+        self.send_request("live.ping", {}, told, nodeid=RING | watch.rank)
+
+    def _settle(self, link: bytes, watch: Watch, *, alive: bool) -> None:
+        if not watch.asked:
+            return
+        watch.asked = False
+        if alive:
+            self._change(watch, Health.SLOW)
+        elif self._silence(link) > self._limits.fail * self._period:
+            self._failed(link, watch)
+
+    def _failed(self, link: bytes, watch: Watch) -> None:
+        """The neighbour is given up, whichever way it lies."""
+        reason = f"silent for {self._silence(link):.1f} s"
+        self._change(watch, Health.FAIL)
+        if link in self._children:
+            del self._children[link]
+            self._broker.act(self._node.dismiss(link, reason))
+        elif link == self.host.parent():
+            self._parent = None
+            self._broker.give_up(link, reason)
+
+    def _change(self, watch: Watch, health: Health) -> None:
+        if health is watch.health:
+            return
+        level = LOG_CRIT if health is Health.FAIL else LOG_WARNING
+        self.log(level, f"transitioning {watch.rank} from {watch.health} to {health}")
+        before, watch.health = watch.health, health
+        if watch is not self._parent:
+            self._publish(watch, before, health)
+            slow = [other.rank for other in self._children.values() if other.health is Health.SLOW]
+            self.notify("groups.tell", {"name": "broker.torpid", "ranks": slow}, nodeid=self.host.rank)
+
+    def _publish(self, watch: Watch, before: Health, now: Health) -> None:
+        told = {"rank": watch.rank, "ostate": int(before), "nstate": int(now), "parent": self.host.rank}
+        self.publish("live.cstate", told | {"epoch": int(self.host.now() / self._period)})
+
+    # -- neighbours that come and go --------------------------------------------------------------------------------
+
+    def _notice(self, notice: Notice) -> None:
+        match notice:
+            case Gone(_, uuids, reason):
+                for link in uuids:
+                    watch = self._children.pop(link, None)
+                    if watch is not None and watch.health is not Health.FAIL:
+                        gone = Health.UNKNOWN if reason == "administrative shutdown" else Health.FAIL
+                        self._publish(watch, watch.health, gone)
+            case Moved(link):
+                self._children.pop(link, None)
+
+    async def _recover(self) -> None:
+        first = self.host.port("topology").parent(self.host.rank)
+        if first is None:
+            raise OSError(ESRCH, "rank 0 has no parent")
+        if self._health.get(first, Health.OK) is Health.FAIL:
+            raise OSError(EINVAL, f"rank {first} has failed")
+        await self.rpc("overlay.reparent", {"rank": first}, nodeid=self.host.rank)
+
+
+def _heartbeats(name: str, text: str) -> float:
+    try:
+        count = float(text)
+    except ValueError:
+        count = 0.0
+    if not 1 <= count <= 1_000_000:
+        raise OSError(EINVAL, f"{name}: '{text}' is not a number of heartbeats, at least 1")
+    return count
