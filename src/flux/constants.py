@@ -19,6 +19,8 @@ FLUX_MSGFLAG_USER1 = 0x80
 
 FLUX_NODEID_ANY = 0xFFFFFFFF
 FLUX_NODEID_UPSTREAM = 0xFFFFFFFE
+FLUX_NODEID_RING = 0x80000000
+"""Bit of a node id: to that rank round the ring instead of through the tree (ours)."""
 
 FLUX_MATCHTAG_NONE = 0
 

@@ -32,6 +32,8 @@ class Broker:
         self.log = Logger(node.rank, wall, self.send)
         self.hearers: list[Callable[[Notice], None]] = []
         """Who hears every notice, after the services did."""
+        self.taps: list[Callable[[str, bytes, Message], None]] = []
+        """Who looks on at all messages: "rx" or "tx", the neighbour on the tree or b"" for this broker, the message."""
         self.heard: dict[bytes, float] = {}
         """When something last came over each link."""
         self.subscriptions = Subscriptions()
@@ -51,6 +53,8 @@ class Broker:
         """Takes a message from a service or a client of this broker."""
         if isinstance(msg, Request):
             msg.rolemask |= LOCAL
+        if self.taps:
+            self._tap("rx", b"", msg)
         self._box.append((msg, sender, -1))
         if not self._draining:
             self._drain()
@@ -59,6 +63,8 @@ class Broker:
         """Takes a message from a neighbour on the tree, who had seen event `mark`."""
         msg.rolemask &= ~LOCAL
         self.heard[link] = self.loop.time()
+        if self.taps:
+            self._tap("rx", link, msg)
         self._box.append((msg, link, mark))
         if not self._draining:
             self._drain()
@@ -93,9 +99,15 @@ class Broker:
                 if deliver is not None:
                     deliver(out)  # type: ignore[arg-type]
                 elif self.links is not None:
+                    if self.taps:
+                        self._tap("tx", hop, out)
                     self.links.send(hop, out, self.node.events.last)  # type: ignore[arg-type]
             except Exception:
                 self._bug(out)
+
+    def _tap(self, way: str, hop: Any, msg: Any) -> None:
+        for look in list(self.taps):
+            self._guarded(look, way, hop, msg)
 
     def _guarded(self, tell: Callable[..., None], *what: Any) -> None:
         """Tells one of several: its mistake does not keep it from the others."""
@@ -182,6 +194,8 @@ class Broker:
                 self._guarded(deliver, event)
 
     def _publish(self, event: Message) -> None:
+        if self.taps:
+            self._tap("tx", b"", event)
         if self.links is not None:
             self.links.publish(event)
 

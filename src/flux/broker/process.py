@@ -198,6 +198,7 @@ class Process:
             "modules": modules,
             "unload": modules.unload,
             "open": self._open,
+            "panic": self._panic,
             "uuid": lambda: system.fresh_uuid().encode(),
             "listen": listen,
             "stderr": system.to_stderr,
@@ -211,6 +212,10 @@ class Process:
         """Who started us takes a process that finalized PMI for one that came up. `flux start` asks rank 0 alone."""
         if state == State.RUN and not (self._pmi.told and self._pmi.rank):
             self._pmi.finalize()
+
+    def _panic(self, reason: str) -> None:
+        system.to_stderr(f"flux-broker: rank {self._pmi.rank}: PANIC: {reason}")
+        system.end_now(1)
 
     # -- the outside ------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from flux.commands.complaint import reason
 from flux.commands.parser import Parser, command_parser, count, duration, size
-from flux.constants import FLUX_NODEID_ANY, FLUX_NODEID_UPSTREAM
+from flux.constants import FLUX_NODEID_ANY, FLUX_NODEID_RING, FLUX_NODEID_UPSTREAM
 from flux.core.handle import Flux
 from flux.rpc import RPC
 
@@ -14,6 +14,7 @@ EXAMPLES = """\
   flux ping 3                         the broker of rank 3
   flux ping --count 5 kvs             the nearest kvs service
   flux ping '3!kvs'                   that of rank 3; the same as --rank 3 kvs
+  flux ping --ring 3                  the broker of rank 3, round the ring
   flux ping -c 1000 -i 0 --batch 1    a thousand at once
 """
 
@@ -28,6 +29,7 @@ def parser() -> Parser:
     made.add_argument("-i", "--interval", type=duration, default=1.0, metavar="N", help="seconds between requests (1)")
     made.add_argument("-c", "--count", type=count, default=0, metavar="N", help="end after N requests")
     made.add_argument("-b", "--batch", action="store_true", help="send all requests before looking at the answers")
+    made.add_argument("--ring", action="store_true", help="go round the ring instead of through the tree; needs a rank")
     made.add_argument("-u", "--userid", action="store_true", help="show who the service thinks is asking")
     made.add_argument("target", metavar="TARGET", help="a service, a rank or a host, or RANK!SERVICE")
     return made
@@ -43,6 +45,10 @@ def main(argv: list[str]) -> int:
         made.error("--rank and TARGET both try to specify a nodeid")
     with Flux() as handle:
         target = find(handle, args.target if args.rank is None else f"{args.rank}!{args.target}")
+        if args.ring:
+            if target.nodeid in NODES.values():
+                raise OSError(EINVAL, f"{args.target}: --ring goes to a rank")
+            target = target._replace(nodeid=target.nodeid | FLUX_NODEID_RING)
         print(f"flux-ping {target.title}", flush=True)
         Pinger(handle, target, args.pad, args.userid).run(args.count, args.interval, args.batch)
     return 0
@@ -58,7 +64,8 @@ class Target(NamedTuple):
     @property
     def name(self) -> str:
         """As it is named in complaints."""
-        where = {FLUX_NODEID_ANY: "", FLUX_NODEID_UPSTREAM: "upstream!"}.get(self.nodeid, f"{self.nodeid}!")
+        rank = f"{self.nodeid & ~FLUX_NODEID_RING}!"
+        where = {FLUX_NODEID_ANY: "", FLUX_NODEID_UPSTREAM: "upstream!"}.get(self.nodeid, rank)
         return f"{where}{self.service}.ping"
 
 

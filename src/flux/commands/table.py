@@ -17,6 +17,12 @@ CATEGORIES = {
         "barrier": "wait until a number of processes have come this far",
     },
     "Brokers": {
+        "overlay": "show how the brokers hang together, and change it",
+        "up": "show which brokers are there",
+        "down": "show which brokers are missing",
+        "topo": "draw the tree as it is",
+        "comms": "show and change one broker's place in the tree",
+        "snoop": "look on at the messages of a broker",
         "ping": "measure the time that a service takes to answer",
         "getattr": "show a broker attribute",
         "setattr": "change a broker attribute",

@@ -1,5 +1,6 @@
 """Facts about this machine and this process that nobody else may ask for directly: names, clocks, chance, usage."""
 
+import os
 import resource
 import socket
 import sys
@@ -79,3 +80,8 @@ class LogFile:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
+
+
+def end_now(code: int) -> None:
+    """Ends this process with nothing cleaned up."""
+    os._exit(code)

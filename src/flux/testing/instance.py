@@ -175,6 +175,7 @@ class SimBroker:
             "modules": self.modules,
             "unload": self.modules.unload,
             "open": lambda: "",
+            "panic": lambda reason: self.instance.kill(self.rank),
             "stderr": self.instance.stderr.append,
             "logfile": lambda path: self.instance.stderr.append,
         }

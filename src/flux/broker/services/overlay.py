@@ -3,12 +3,13 @@
 from errno import EINVAL, ENOENT
 from typing import Any, ClassVar
 
+from flux.broker.services.view import View
 from flux.overlay.health import Absent, Census, felt_by, status
 from flux.overlay.node import Node
 from flux.overlay.notices import Gone, Joined, Moved, Notice
 from flux.overlay.routes import Claim
 from flux.service import LATER, Call, Later, Service, request
-from flux.wire.message import USER
+from flux.wire.message import USER, Message
 
 IN_ORDER = "administrative shutdown"
 
@@ -75,6 +76,26 @@ class OverlayService(Service):
             call.respond({"rank": rank, "status": "full", "torpid": False})
         self._watching.append(call)
         call.on_close = lambda: self._watching.remove(call)
+        return LATER
+
+    @request(stream=True)
+    def trace(
+        self, call: Call, *, typemask: int, topic_glob: str, nodeid: int, full: bool = False, local: bool = False
+    ) -> Later:
+        """The messages that go to and come from other brokers; `local` (ours): also what comes from this one's own."""
+        view = View(self._node, typemask, topic_glob, nodeid, full, local)
+
+        def look(way: str, hop: bytes, msg: Message) -> None:
+            seen = view.of(way, hop, msg, self.host.wall())
+            if seen is not None and not view.looking:
+                view.looking = True  # what we say of it is a message as well
+                call.respond(seen)
+                view.looking = False
+
+        taps = self.host.port("neighbours").taps
+        taps.append(look)
+        call.on_close = lambda: taps.remove(look)
+        self.keep(call)
         return LATER
 
     @request(allow=USER)

@@ -1,0 +1,52 @@
+"""`flux topo`: the tree as it is now, as text or for Graphviz."""
+
+from collections.abc import Iterator
+
+from flux.commands import ranks
+from flux.commands.overlay import survey
+from flux.commands.overlayview import Branch, Look, draw
+from flux.commands.parser import Parser, command_parser
+from flux.core.handle import Flux
+
+EXAMPLES = """\
+  flux topo                          the tree as lines
+  flux topo --dot | dot -Tsvg -o tree.svg
+"""
+
+
+def parser() -> Parser:
+    """The options of `flux topo`."""
+    made = command_parser("topo", "Show how the brokers hang together now.", EXAMPLES)
+    made.add_argument("--dot", action="store_true", help="as a graph for Graphviz")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Runs `flux topo`."""
+    args = parser().parse_args(argv)
+    with Flux() as handle:
+        branch, hosts = survey(handle, 0, 0.5), list(ranks.hosts(handle))
+    if args.dot:
+        print("\n".join(dot(branch, hosts)))
+    else:
+        for line in draw(branch, Look(0, True, False, False, hosts, set())):
+            print(line)
+    return 0
+
+
+def dot(branch: Branch, hosts: list[str]) -> Iterator[str]:
+    """The tree as a graph of Graphviz; who is missing is dashed."""
+    yield "digraph flux {"
+    yield "  node [shape=box];"
+    yield from _edges(branch, hosts)
+    yield "}"
+
+
+def _edges(branch: Branch, hosts: list[str]) -> Iterator[str]:
+    missing = branch.status in ("lost", "offline")
+    host = hosts[branch.rank] if branch.rank < len(hosts) else ""
+    yield f'  {branch.rank} [label="{branch.rank}\\n{host}"{", style=dashed" if missing else ""}];'
+    for child in branch.children:
+        style = " [style=dashed]" if child.status in ("lost", "offline") else ""
+        yield f"  {branch.rank} -> {child.rank}{style};"
+        yield from _edges(child, hosts)
