@@ -23,6 +23,8 @@ ARGUMENTS = {
     "kvs": ["get", "x"],
     "run": ["true"],
     "exec": ["true"],
+    "overlay": ["status"],
+    "comms": ["info"],
 }
 """What makes a complete command line of a command."""
 

@@ -28,6 +28,15 @@ def test_a_target_is_a_rank_a_service_or_both(session: Session, words: list[str]
     assert re.fullmatch(rf"{service}\.ping pad=0 seq=0 time=\d+\.\d{{3}} ms \(({HOP}!)+{HOP}\)", second)
 
 
+def test_a_request_goes_round_the_ring_from_rank_to_rank(session: Session) -> None:
+    done = session.flux("ping", "--ring", "-c1", "3")
+    route = re.search(r"\((.*)\)", done.out)
+    assert done.code == 0 and route is not None
+    assert len(route[1].split("!")) == 5  # the client, ranks 0, 1 and 2 on the way, and rank 3
+    assert session.flux("ping", "--ring", "-c1", "17").err == "flux-ping: 17!broker.ping: No route to host\n"
+    assert session.flux("ping", "--ring", "-c1", "kvs").err == "flux-ping: kvs: --ring goes to a rank\n"
+
+
 def test_a_host_is_a_target(session: Session) -> None:
     host = session.flux("getattr", "hostlist").out.split(",")[0].strip()
     assert session.flux("ping", "-c1", f"{host}!kvs").out.startswith(f"flux-ping {host}!kvs (rank 0)\n0!kvs.ping ")
