@@ -52,6 +52,25 @@ def barrier(flux: Contender) -> Found:
     return flux.measure(8, "barrier", flux.times(500, 20))
 
 
+def size(flux: Contender) -> Found:
+    """What takes longer the more brokers there are."""
+    found: Found = {}
+    for count in (8, 32, 64) if flux.ours else (8, 32):
+        found |= flux.measure(count, "size", flux.times(9, 3), "reduce" if flux.ours else "-")
+    return found
+
+
+def heal(flux: Contender) -> Found:
+    """A tree of twos whose rank 1 is killed, or stopped."""
+    if not flux.ours:
+        return dict.fromkeys(("heal.kill", "heal.stop", "heal.slow"), "its subtree is lost")
+    found: Found = {}
+    for name, signal, period in (("kill", "SIGKILL", "0.2s"), ("stop", "SIGSTOP", "0.2s"), ("slow", "SIGSTOP", "2s")):
+        options = ("-Stbon.topo=kary:2", f"-Sheartbeat.period={period}")
+        found[f"heal.{name}"] = flux.measure(15, "heal", signal, options=options)["took"]
+    return found
+
+
 def run(flux: Contender) -> Found:
     """A job that does nothing."""
     return flux.measure(1, "walls", "run", flux.times(15, 3), "run", "true")
@@ -88,6 +107,8 @@ BENCHES: dict[str, Bench] = {
     "events": events,
     "kvs": kvs,
     "barrier": barrier,
+    "size": size,
+    "heal": heal,
     "run": run,
     "stdout": stdout,
     "mpi": mpi,

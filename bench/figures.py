@@ -64,6 +64,14 @@ FIGURES = (
     Figure("kvs.get", "kvs get", "/s", Times(2.5)),
     Figure("kvs.bulk", "kvs: keys of one commit of 5,000", "/s"),
     Figure("barrier", "barrier of 8 brokers", "us"),
+    *(
+        Figure(f"size.{what}.{size}", f"{text}, {size} brokers", "ms")
+        for what, text in (("exec", "flux exec -r all true"), ("broadcast", "event to all"), ("load", "a module off all and on again"))
+        for size in (8, 32, 64)
+    ),
+    Figure("heal.kill", "whole again after kill -9 of rank 1 of 15", "s", Under(2)),
+    Figure("heal.stop", "the same, stopped, heartbeat 0.2 s", "s", Under(2)),
+    Figure("heal.slow", "the same, stopped, heartbeat 2 s", "s", Under(15)),
     Figure("run", "flux run true", "ms", Times(2)),
     Figure("stdout.lines", "lines through flux run (300,000)", "/s", Times(20)),
     Figure("stdout.bytes", "bytes through flux run, lines of 1 KB", "/s"),
