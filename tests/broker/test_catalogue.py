@@ -21,7 +21,7 @@ def test_all_that_a_session_loads_is_built_in() -> None:
 
 
 def test_what_only_rank_0_has_is_not_loaded_elsewhere() -> None:
-    assert set(rc1(0)) - set(rc1(1)) == {"content-memory"}
+    assert set(rc1(0)) - set(rc1(1)) == {"content-memory", "seq"}
 
 
 def test_what_is_nowhere_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from flux.overlay.node import BELOW, BROKER, SUBSCRIBERS, Node, Step
 from flux.overlay.notices import EventsLost, Gone, Noise, Notice
 from flux.runtime.system import to_stderr
 from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_WARNING, Service
-from flux.wire.message import LOCAL, BadMessage, Event, Message, Request
+from flux.wire.message import LOCAL, UNKNOWN, BadMessage, Event, Message, Request
 
 SLICE = 2000
 """Messages that are routed before the loop gets its turn."""
@@ -45,8 +45,8 @@ class Broker:
     # -- messages ---------------------------------------------------------------------------------------------------
 
     def send(self, msg: Message, sender: bytes) -> None:
-        """Takes a message from a service or a client of this broker."""
-        if isinstance(msg, Request):
+        """Takes a message from a service or a client of this broker. Who asks for another has that one's roles."""
+        if isinstance(msg, Request) and msg.userid == UNKNOWN:
             msg.rolemask |= LOCAL
         self._box.append((msg, sender, -1))
         if not self._draining:

@@ -21,7 +21,10 @@ BUILT_IN = {
     "kvs": "flux.modules.kvs.service",
     "log": "flux.modules.log.service",
     "module": "flux.modules.module.service",
+    "multicast": "flux.modules.multicast.service",
+    "reduce": "flux.modules.reduce.service",
     "rexec": "flux.modules.rexec.service",
+    "seq": "flux.modules.seq.service",
     "wreck": "flux.modules.wreck.service",
 }
 """Each name with the Python module that has its one Service."""

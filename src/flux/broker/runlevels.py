@@ -10,7 +10,7 @@ class Entry(NamedTuple):
     root: bool = False
 
 
-BUILTINS = ("log", "attr", "module", "groups", "connector-local")
+BUILTINS = ("log", "attr", "module", "groups", "multicast", "connector-local")
 """Loaded first and unloaded last."""
 
 RC1 = (
@@ -19,6 +19,8 @@ RC1 = (
     Entry("content-memory", root=True),
     Entry("kvs"),
     Entry("barrier"),
+    Entry("reduce"),
+    Entry("seq", root=True),
     Entry("rexec"),
     Entry("wreck"),
 )

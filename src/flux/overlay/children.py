@@ -45,6 +45,10 @@ class Children:
         waiting, self._waiting, self.admitting = self._waiting, [], yes
         return waiting
 
+    def rank(self, link: Hop) -> int:
+        """The rank of the child on that link."""
+        return self._ranks[link]
+
     def objection(self, msg: Request, link: Hop) -> Response | None:
         """Why that broker cannot be our child, if so."""
         hello = Hello.of(msg)
