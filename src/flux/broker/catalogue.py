@@ -20,6 +20,7 @@ BUILT_IN = {
     "heartbeat": "flux.modules.heartbeat.service",
     "kvs": "flux.modules.kvs.service",
     "log": "flux.modules.log.service",
+    "modctl": "flux.modules.modctl.service",
     "module": "flux.modules.module.service",
     "multicast": "flux.modules.multicast.service",
     "reduce": "flux.modules.reduce.service",

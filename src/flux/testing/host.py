@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from errno import ENOSYS
+from errno import EHOSTUNREACH, ENOSYS
 from typing import Any
 
 from flux.broker.attributes import AttributeTable
@@ -204,6 +204,8 @@ class FakeHost:
             asyncio.get_running_loop().call_soon(to.send, msg, self.uuid.encode())
         elif to is not None:
             to(msg)
+        elif msg.wants_answer and (msg.flags & UPSTREAM or msg.nodeid not in (ANY, self.rank)):
+            self.send(refuse(msg, EHOSTUNREACH), b"")
         elif msg.wants_answer:
             self.send(refuse(msg, ENOSYS, f"No service matching {msg.topic} is registered"), b"")
 
