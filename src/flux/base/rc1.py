@@ -11,7 +11,7 @@ MODULES = (
     Entry("reduce"),
     Entry("seq", ranks="0"),
     Entry("rexec"),
-    Entry("wreck", requires=("rexec",)),
+    Entry("wreck"),
     Entry("modctl"),
 )
 """In the order in which they are loaded, and from the last on unloaded. `modctl` is the last: it adds to it."""

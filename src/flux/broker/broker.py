@@ -9,6 +9,8 @@ from typing import Any
 
 from flux.broker.hops import Deliver, Links, Subscriptions
 from flux.broker.logger import Logger
+from flux.broker.tap import Tap
+from flux.broker.traffic import Traffic
 from flux.overlay.node import BELOW, BROKER, SUBSCRIBERS, Node, Step
 from flux.overlay.notices import EventsLost, Gone, Noise, Notice
 from flux.runtime.system import to_stderr
@@ -38,6 +40,8 @@ class Broker:
             BELOW: self._publish,
             BROKER: self._notice,  # type: ignore[dict-item]
         }
+        self.tap = Tap(self.services, self._hops)
+        self.traffic = Traffic()
         self._box: deque[tuple[Message, bytes, int]] = deque()
         self._draining = False
         self._asking: asyncio.TimerHandle | None = None
@@ -48,6 +52,8 @@ class Broker:
         """Takes a message from a service or a client of this broker. Who asks for another has that one's roles."""
         if isinstance(msg, Request) and msg.userid == UNKNOWN:
             msg.rolemask |= LOCAL
+        if self.tap.on:
+            self.tap.sent(sender, msg)
         self._box.append((msg, sender, -1))
         if not self._draining:
             self._drain()
@@ -55,12 +61,14 @@ class Broker:
     def receive(self, msg: Message, link: bytes, mark: int) -> None:
         """Takes a message from a neighbour on the tree, who had seen event `mark`."""
         msg.rolemask &= ~LOCAL
+        self.traffic.received(link, msg)
         self._box.append((msg, link, mark))
         if not self._draining:
             self._drain()
 
     def lost(self, link: bytes, reason: str) -> None:
         """The connection to a neighbour on the tree is gone."""
+        self.traffic.forget(link)
         self.act(self.node.lost(link, reason))
 
     def act(self, steps: list[Step]) -> None:
@@ -82,6 +90,7 @@ class Broker:
                 if deliver is not None:
                     deliver(out)  # type: ignore[arg-type]
                 elif self.links is not None:
+                    self.traffic.sent(hop, out)  # type: ignore[arg-type]
                     self.links.send(hop, out, self.node.events.last)  # type: ignore[arg-type]
             except Exception:
                 self._bug(out)
@@ -155,7 +164,7 @@ class Broker:
     def host_service(self, service: Service) -> None:
         """Lets a service hear what it subscribed to and the answers to what it asks, before it owns a name."""
         self.services[service.id] = service
-        self._hops[service.id] = service.deliver
+        self.tap.place(service)
 
     def drop_service(self, service: Service) -> None:
         """Forgets a service."""
@@ -172,6 +181,7 @@ class Broker:
 
     def _publish(self, event: Message) -> None:
         if self.links is not None:
+            self.traffic.published += 1
             self.links.publish(event)
 
     def _notice(self, notice: Notice) -> None:
