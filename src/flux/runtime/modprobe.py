@@ -4,17 +4,27 @@ import os
 import sys
 from collections.abc import Iterator
 from errno import EINVAL
+from functools import cache
 
 from flux.base.modprobe import Facts, Modprobe
 from flux.base.rc1 import MODULES
 
 
 def table() -> Modprobe:
-    """Reads it. OSError names the file, and the line or key, of what is wrong."""
+    """Reads it, once. OSError names the file, and the line or key, of what is wrong."""
+    default = os.path.join(sys.prefix, "etc", "flux", "modprobe")
+    folders = os.environ.get("FLUX_MODPROBE_PATH", default).split(":")
+    folders += os.environ.get("FLUX_MODPROBE_PATH_APPEND", "").split(":")
+    return _table(tuple(filter(None, folders)), os.environ.get("FLUX_MODPROBE_DISABLE", ""))
+
+
+@cache
+def _table(folders: tuple[str, ...], disabled: str) -> Modprobe:
+    """Before brokers are forked, so that they need not read it again."""
     made = Modprobe(MODULES)
-    for path in _files():
+    for path in _files(folders):
         _read(made, path)
-    for name in os.environ.get("FLUX_MODPROBE_DISABLE", "").split(","):
+    for name in disabled.split(","):
         made.disable(name)
     return made
 
@@ -24,12 +34,9 @@ def env(name: str) -> bool:
     return name in os.environ
 
 
-def _files() -> Iterator[str]:
+def _files(folders: tuple[str, ...]) -> Iterator[str]:
     """In the order in which they count, the last most."""
-    default = os.path.join(sys.prefix, "etc", "flux", "modprobe")
-    path = os.environ.get("FLUX_MODPROBE_PATH", default).split(":")
-    path += os.environ.get("FLUX_MODPROBE_PATH_APPEND", "").split(":")
-    for folder in filter(None, path):
+    for folder in folders:
         yield os.path.join(folder, "modprobe.toml")
         more = os.path.join(folder, "modprobe.d")
         if os.path.isdir(more):

@@ -19,6 +19,7 @@ from flux.wire.message import (
     NORESPONSE,
     OWNER,
     STREAMING,
+    UNKNOWN,
     UPSTREAM,
     Data,
     Event,
@@ -164,8 +165,8 @@ class FakeHost:
 
     def send(self, msg: Message, sender: bytes) -> None:
         """Routes a message as coming from `sender`: a service, a caller, or a neighbour's uuid."""
-        if isinstance(msg, Request) and sender.startswith(f"{self.uuid}-".encode()):
-            msg.rolemask |= LOCAL  # as a broker does for its services
+        if isinstance(msg, Request) and msg.userid == UNKNOWN and sender.startswith(f"{self.uuid}-".encode()):
+            msg.rolemask |= LOCAL  # as a broker does for what its services ask in their own name
         self._box.append((msg, sender))
         if self._draining:
             return

@@ -273,3 +273,24 @@ def test_everybody_answers_once_whatever_the_weather(seed: int) -> None:
         await asyncio.gather(*map(one, range(0, 40, 7)))
 
     simulate(scenario, 40, seed, weather=ROUGH)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_rank_is_accounted_for_once_while_brokers_die(seed: int) -> None:
+    async def scenario(flux: SimInstance) -> None:
+        async def one(rank: int) -> None:
+            await asyncio.sleep(flux.random.random() * 0.1)
+            face = flux[rank].client()
+            found = Gathered.read(await face.rpc("multicast.call", question("attr.get", {"name": "rank"})))
+            ranks = [rank for entry in (*found.answers, *found.errors) for rank in entry[0]]
+            assert sorted(ranks) == list(range(31))
+            assert {refusal.errnum for refusal in found.errors} <= {EHOSTUNREACH}
+            flux[rank].leave(face)
+
+        async def die(rank: int) -> None:
+            await asyncio.sleep(flux.random.random() * 0.1)
+            flux.kill(rank)
+
+        await asyncio.gather(*map(one, (0, 1, 2, 5, 6, 13, 14) * 3), *map(die, (3, 9, 30)))
+
+    simulate(scenario, 31, seed, weather=ROUGH)

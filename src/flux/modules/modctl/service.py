@@ -21,13 +21,11 @@ class Modctl(Service):
     async def start(self) -> None:
         """Learns what is wanted, from the table of run level 1 and from the parent; loads what is missing."""
         self._table: Any = self.host.port("modules")
-        self._version = -1
+        self._version = 0
         self._wanted = self._from_table()
         self._have = self._wanted.view(self.host.rank)
         self._settling = False
-        if self.host.rank == 0:
-            self._version = self.host.last_event()
-        else:
+        if self.host.rank:
             await self._fetch()
             if not self._settling:
                 await self._settle()
@@ -62,9 +60,13 @@ class Modctl(Service):
         return await self._whole(self._remove(name, ranks))
 
     @request(allow=USER)
-    def wanted(self, call: Call) -> dict[str, Any]:
-        """What is wanted where: {version, modules: [{name, path, args, ranks}...]}, as far as this broker knows."""
-        return {"version": self._version, "modules": self._wanted.rows()}
+    def wanted(self, call: Call, *, version: int = -1) -> dict[str, Any]:
+        """What is wanted where: {version, modules: [{name, path, args, ranks}...]}, as far as this broker knows.
+
+        Version 0 is what the table of run level 1 says. Who knows this `version` already is not told the modules.
+        """
+        known = {"version": self._version}
+        return known if version == self._version else known | {"modules": self._wanted.rows()}
 
     # -- on one broker ----------------------------------------------------------------------------------------------
 
@@ -132,7 +134,7 @@ class Modctl(Service):
         """Tells all, unless what is wanted is what was."""
         rows = self._wanted.rows()
         if rows != before:
-            self._version += 1
+            self._version = max(self._version, self.host.last_event()) + 1  # more than any before, also after a reload
             self.publish("modctl.wanted", {"version": self._version, "modules": rows})
 
     async def _whole(self, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
@@ -158,7 +160,7 @@ class Modctl(Service):
     async def _fetch(self) -> None:
         """Asks the parent, who is told the same events."""
         try:
-            self._take(await self.rpc("modctl.wanted", upstream=True))
+            self._take(await self.rpc("modctl.wanted", {"version": self._version}, upstream=True))
         except OSError as error:
             self.log(LOG_INFO, f"what is wanted is not known above: {error.strerror}")
 
