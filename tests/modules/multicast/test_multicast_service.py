@@ -282,7 +282,8 @@ def test_every_rank_is_accounted_for_once_while_brokers_die(seed: int) -> None:
             await asyncio.sleep(flux.random.random() * 0.1)
             face = flux[rank].client()
             found = Gathered.read(await face.rpc("multicast.call", question("attr.get", {"name": "rank"})))
-            ranks = [rank for entry in (*found.answers, *found.errors) for rank in entry[0]]
+            sets = [*(reply.ranks for reply in found.answers), *(refusal.ranks for refusal in found.errors)]
+            ranks = [rank for each in sets for rank in each]
             assert sorted(ranks) == list(range(31))
             assert {refusal.errnum for refusal in found.errors} <= {EHOSTUNREACH}
             flux[rank].leave(face)
