@@ -81,7 +81,7 @@ def test_a_trace_shows_what_modules_send_and_get_as_long_as_somebody_looks() -> 
                 break
         assert shown == [("attr", "rx", 1, "attr.get"), ("attr", "tx", 2, "attr.get")]
         await flux.settle()
-        assert not flux[0].broker.tap.on
+        assert not flux[0].broker.module_tap.on
         flux[0].leave(face)
 
     simulate(scenario, 1, modules=())
@@ -102,6 +102,6 @@ def test_a_trace_of_everything_does_not_show_itself() -> None:
         assert "module.trace" not in topics and len(topics) < 50
         flux[0].leave(face)
         await flux.settle()
-        assert not any(broker.broker.tap.on for broker in flux.brokers)
+        assert not any(broker.broker.module_tap.on for broker in flux.brokers)
 
     simulate(scenario, 3, modules=("heartbeat",), settings={"heartbeat.period": "0.1s"})

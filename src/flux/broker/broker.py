@@ -40,7 +40,7 @@ class Broker:
             BELOW: self._publish,
             BROKER: self._notice,  # type: ignore[dict-item]
         }
-        self.tap = Tap(self.services, self._hops)
+        self.module_tap = Tap(self.services, self._hops)
         self.traffic = Traffic()
         self._box: deque[tuple[Message, bytes, int]] = deque()
         self._draining = False
@@ -52,8 +52,8 @@ class Broker:
         """Takes a message from a service or a client of this broker. Who asks for another has that one's roles."""
         if isinstance(msg, Request) and msg.userid == UNKNOWN:
             msg.rolemask |= LOCAL
-        if self.tap.on:
-            self.tap.sent(sender, msg)
+        if self.module_tap.on:
+            self.module_tap.sent(sender, msg)
         self._box.append((msg, sender, -1))
         if not self._draining:
             self._drain()
@@ -164,7 +164,7 @@ class Broker:
     def host_service(self, service: Service) -> None:
         """Lets a service hear what it subscribed to and the answers to what it asks, before it owns a name."""
         self.services[service.id] = service
-        self.tap.place(service)
+        self.module_tap.place(service)
 
     def drop_service(self, service: Service) -> None:
         """Forgets a service."""

@@ -69,7 +69,7 @@ class Module(Service):
             if trace.wants(name, msg):
                 call.respond(trace.record(prefix, name, msg, self.host.wall()))
 
-        tap = self.host.port("neighbours").tap
+        tap = self.host.port("neighbours").module_tap
         tap.listen(heard)
 
         def leave() -> None:
