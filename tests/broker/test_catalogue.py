@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from flux.base.rc1 import MODULES
 from flux.broker.catalogue import BUILT_IN, find, renamed
-from flux.broker.runlevels import BUILTINS, rc1
+from flux.broker.runlevels import BUILTINS
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))
@@ -17,11 +18,7 @@ def test_a_built_in_module_has_the_name_that_it_is_found_by(name: str) -> None:
 
 
 def test_all_that_a_session_loads_is_built_in() -> None:
-    assert {*BUILTINS, *rc1(0), *rc1(1)} <= set(BUILT_IN)
-
-
-def test_what_only_rank_0_has_is_not_loaded_elsewhere() -> None:
-    assert set(rc1(0)) - set(rc1(1)) == {"content-memory"}
+    assert {*BUILTINS, *(entry.name for entry in MODULES)} <= set(BUILT_IN)
 
 
 def test_what_is_nowhere_is_named(tmp_path: Path) -> None:

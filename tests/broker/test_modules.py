@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flux.broker.runlevels import BUILTINS
 from flux.testing.instance import SimInstance, simulate
 
 HELLO = """
@@ -78,7 +79,7 @@ def traceback(flux: SimInstance) -> str:
 async def names(flux: SimInstance) -> list[str]:
     """What is loaded besides what every session has."""
     mods = (await flux[0].rpc("module.list"))["mods"]
-    return [mod["name"] for mod in mods if mod["name"] not in ("log", "attr", "module", "groups", "config")]
+    return [mod["name"] for mod in mods if mod["name"] not in BUILTINS]
 
 
 def test_a_module_is_loaded_by_the_path_of_its_file(hello: str) -> None:

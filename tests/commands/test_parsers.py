@@ -17,6 +17,8 @@ ARGUMENTS = {
     "getattr": ["size"],
     "setattr": ["a", "b"],
     "module": ["list"],
+    "modctl": ["status"],
+    "modprobe": ["load", "kvs"],
     "logger": ["x"],
     "event": ["pub", "x"],
     "barrier": ["x"],

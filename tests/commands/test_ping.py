@@ -80,3 +80,22 @@ def test_control_c_ends_it(session: Session) -> None:
         running.send_signal(2)
         _, err = running.communicate()
     assert (running.returncode, err) == (130, "")
+
+
+def test_many_ranks_are_asked_by_one_request(session: Session) -> None:
+    done = session.flux("ping", "-r", "all", "-c", "2", "-i", "0", "-p", "10", "kvs")
+    assert (done.code, done.err) == (0, "")
+    first, *lines = done.out.splitlines()
+    assert first == "flux-ping all!kvs"
+    times = r"time=\(\d+\.\d{3}:\d+\.\d{3}:\d+\.\d{3}\) ms stddev \d+\.\d{3}"
+    for seq, line in enumerate(lines):
+        assert re.fullmatch(rf"0-3!kvs\.ping pad=10 seq={seq} {times}", line)
+    assert len(lines) == 2
+
+
+def test_ranks_that_do_not_answer_are_named(session: Session) -> None:
+    done = session.flux("ping", "-r", "0-2", "-c", "1", "seq")
+    assert done.code == 1
+    assert done.out.splitlines()[1].startswith("0!seq.ping ")
+    assert done.err == "flux-ping: 1-2!seq.ping: No service matching seq.ping is registered\n"
+    assert session.flux("ping", "-r", "0-9", "kvs").err == "flux-ping: ranks 0-9: this instance has ranks 0-3 only\n"

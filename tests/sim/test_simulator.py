@@ -110,8 +110,8 @@ def test_a_session_is_simulated_and_measured(rough: bool, capsys: pytest.Capture
     assert sim.main(["--brokers", "20", "--topo", "kary:4", "--seed", "3", *(["--rough"] if rough else [])]) == 0
     first, *lines = capsys.readouterr().out.splitlines()
     assert first == f"20 brokers, kary:4, seed 3, {'rough' if rough else 'calm'} weather"
-    assert [line[:14].strip() for line in lines] == [
-        *("wire-up", "barrier by all", "1000 puts", "event to all", "end", "in all")
+    assert [line[:16].strip() for line in lines] == [
+        *("wire-up", "barrier by all", "1000 puts", "event to all", "multicast to all", "end", "in all")
     ]
 
 

@@ -1,11 +1,14 @@
 """A connection to a broker, for the tasks of one event loop."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from errno import ECONNRESET
 from functools import partial
 from typing import Any, Self
 
 from flux.aio.streams import Answers, Events, News, Stream, settle
+from flux.base.gathered import TOPIC, Gathered, question
+from flux.base.idset import Ids
 from flux.constants import FLUX_NODEID_ANY
 from flux.rpc import failure
 from flux.runtime.local import CLOSED, LOST, lost
@@ -78,6 +81,39 @@ class Handle:
         if self.link.paused:
             await self._until_writable()
         self._request(topic, payload, None, nodeid)
+
+    # -- many at once -----------------------------------------------------------------------------------------------
+
+    async def multicast(
+        self, topic: str, payload: Any = None, ranks: Ids = "all", *, within: float | None = None
+    ) -> Gathered:
+        """Asks a service on many ranks by one request that goes down the tree, and waits for all of them.
+
+        `ranks` is an idset ("0-7", an IDset, a list) or "all"; `payload` a dict or None. The answer has `answers`,
+        (ranks, payload) with equal ones together, and `errors`, (ranks, errnum, text): of ranks that refuse, cannot be
+        reached (EHOSTUNREACH), or do not answer `within` so many seconds (ETIMEDOUT). Its `check` raises OSError for
+        errors, `by_rank` gives a dict. OSError(EINVAL) for ranks that cannot be: nothing is asked then.
+        """
+        return Gathered.read(await self.rpc(TOPIC, question(topic_text(topic), payload, ranks, within)))
+
+    async def multicast_stream(self, topic: str, payload: Any = None, ranks: Ids = "all") -> AsyncIterator[Gathered]:
+        """As `multicast`, for topics that answer in streams: yields what comes, merged in turns of milliseconds.
+
+        `ended` are the ranks whose stream is over. The loop ends with the last one; who leaves it ends all of them.
+        """
+        async with self.stream(TOPIC, question(topic_text(topic), payload, ranks)) as answers:
+            async for body in answers:
+                yield Gathered.read(body)
+
+    async def reduce(self, name: str, value: Any, nprocs: int, op: str = "sum") -> Any:
+        """Brings `value` to the reduction `name` and waits for what `nprocs` callers' values make together.
+
+        `op` is "sum", "min" or "max" of numbers, "set" (each value once) or "list" (all of them, in no order) of any
+        JSON values. All callers get the same; then the name is free again. OSError: EINVAL if they disagree on op or
+        nprocs, or `value` is not for `op`; EEXIST if this handle has entered already; ECONNABORTED if another left.
+        """
+        entry = {"name": name, "value": value, "nprocs": nprocs, "op": op}
+        return (await self.rpc("reduce.enter", entry))["value"]
 
     # -- events -----------------------------------------------------------------------------------------------------
 

@@ -10,11 +10,13 @@ from typing import Any
 from flux.base.idset import IDset
 from flux.broker.hops import Deliver, Links, Subscriptions
 from flux.broker.logger import Logger
+from flux.broker.tap import Tap
+from flux.broker.traffic import Traffic
 from flux.overlay.node import BELOW, BROKER, SUBSCRIBERS, Node, Step
 from flux.overlay.notices import Drop, EventsLost, Gone, Moved, Noise, Notice, ParentLost
 from flux.runtime.system import to_stderr
 from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_WARNING, Service
-from flux.wire.message import LOCAL, BadMessage, Event, Message, Request
+from flux.wire.message import LOCAL, UNKNOWN, BadMessage, Event, Message, Request
 
 SLICE = 2000
 """Messages that are routed before the loop gets its turn."""
@@ -43,6 +45,8 @@ class Broker:
             BELOW: self._publish,
             BROKER: self._notice,  # type: ignore[dict-item]
         }
+        self.module_tap = Tap(self.services, self._hops)
+        self.traffic = Traffic()
         self._box: deque[tuple[Message, bytes, int]] = deque()
         self._draining = False
         self._asking: asyncio.TimerHandle | None = None
@@ -50,11 +54,13 @@ class Broker:
     # -- messages ---------------------------------------------------------------------------------------------------
 
     def send(self, msg: Message, sender: bytes) -> None:
-        """Takes a message from a service or a client of this broker."""
-        if isinstance(msg, Request):
+        """Takes a message from a service or a client of this broker. Who asks for another has that one's roles."""
+        if isinstance(msg, Request) and msg.userid == UNKNOWN:
             msg.rolemask |= LOCAL
         if self.taps:
             self._tap("rx", b"", msg)
+        if self.module_tap.on:
+            self.module_tap.sent(sender, msg)
         self._box.append((msg, sender, -1))
         if not self._draining:
             self._drain()
@@ -65,6 +71,7 @@ class Broker:
         self.heard[link] = self.loop.time()
         if self.taps:
             self._tap("rx", link, msg)
+        self.traffic.received(link, msg)
         self._box.append((msg, link, mark))
         if not self._draining:
             self._drain()
@@ -72,6 +79,7 @@ class Broker:
     def lost(self, link: bytes, reason: str) -> None:
         """The connection to a neighbour on the tree is gone."""
         self.heard.pop(link, None)
+        self.traffic.forget(link)
         self.act(self.node.lost(link, reason))
 
     def give_up(self, link: bytes, reason: str) -> None:
@@ -101,6 +109,7 @@ class Broker:
                 elif self.links is not None:
                     if self.taps:
                         self._tap("tx", hop, out)
+                    self.traffic.sent(hop, out)  # type: ignore[arg-type]
                     self.links.send(hop, out, self.node.events.last)  # type: ignore[arg-type]
             except Exception:
                 self._bug(out)
@@ -178,7 +187,7 @@ class Broker:
     def host_service(self, service: Service) -> None:
         """Lets a service hear what it subscribed to and the answers to what it asks, before it owns a name."""
         self.services[service.id] = service
-        self._hops[service.id] = service.deliver
+        self.module_tap.place(service)
 
     def drop_service(self, service: Service) -> None:
         """Forgets a service."""
@@ -197,6 +206,7 @@ class Broker:
         if self.taps:
             self._tap("tx", b"", event)
         if self.links is not None:
+            self.traffic.published += 1
             self.links.publish(event)
 
     def _notice(self, notice: Notice) -> None:

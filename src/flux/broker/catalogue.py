@@ -21,8 +21,12 @@ BUILT_IN = {
     "kvs": "flux.modules.kvs.service",
     "live": "flux.modules.live.service",
     "log": "flux.modules.log.service",
+    "modctl": "flux.modules.modctl.service",
     "module": "flux.modules.module.service",
+    "multicast": "flux.modules.multicast.service",
+    "reduce": "flux.modules.reduce.service",
     "rexec": "flux.modules.rexec.service",
+    "seq": "flux.modules.seq.service",
     "wreck": "flux.modules.wreck.service",
 }
 """Each name with the Python module that has its one Service."""

@@ -28,7 +28,7 @@ class BrokerHost:
         self.spawn = spawn
         self._broker = broker
         self._clock = clock
-        self._ports: dict[str, Any] = {"neighbours": broker, "node": node}
+        self._ports: dict[str, Any] = {"neighbours": broker, "node": node, "below": self._below}
 
     def offer(self, name: str, port: Any) -> None:
         """Adds a port that services get by name."""
@@ -81,3 +81,9 @@ class BrokerHost:
     def parent(self) -> bytes:
         """The link to the parent, b"" without one."""
         return self._broker.node.parent or b""
+
+    def _below(self, rank: int) -> int | None:
+        """The rank of the child through which a rank is reached; None for one that is not below this broker."""
+        node = self._broker.node
+        link = node.router.routes.link(rank)
+        return node.children.rank(link) if link is not None and link in node.children else None

@@ -96,6 +96,10 @@ class ModuleTable:
         """What is loaded, in the order it was, besides what is part of the broker."""
         return [name for name, loaded in self._modules.items() if loaded.path != RESIDENT]
 
+    def dispensable(self) -> list[tuple[str, str]]:
+        """Name and path of what somebody may remove, in the order it was loaded."""
+        return [(name, self._modules[name].path) for name in self.names() if name not in BUILTINS]
+
     def list(self) -> list[dict[str, Any]]:
         """All modules, as module.list answers them."""
         now = self._broker.loop.time()

@@ -1,31 +1,22 @@
-"""What is loaded where: the broker's own modules, then run level 1. A table, so that no process is needed to boot."""
+"""What is loaded where: the broker's own modules, then run level 1, which is a table."""
 
-from typing import NamedTuple
+from collections.abc import Callable
 
+from flux.base.modprobe import Entry, Facts
+from flux.runtime import modprobe
 
-class Entry(NamedTuple):
-    """A module of run level 1; `root` says that only rank 0 has it."""
-
-    name: str
-    root: bool = False
-
-
-BUILTINS = ("log", "attr", "module", "groups", "connector-local")
+BUILTINS = ("log", "attr", "module", "groups", "multicast", "connector-local")
 """Loaded first and unloaded last."""
 
-RC1 = (
-    Entry("heartbeat"),
-    Entry("live"),
-    Entry("content"),
-    Entry("content-memory", root=True),
-    Entry("kvs"),
-    Entry("barrier"),
-    Entry("rexec"),
-    Entry("wreck"),
-)
-"""Loaded in this order in the state init, unloaded in the reverse order in finalize."""
 
+def rc1(attribute: Callable[[str], str]) -> list[Entry]:
+    """The modules of run level 1, on whatever rank, in order. OSError says what is wrong with the site's tables."""
 
-def rc1(rank: int) -> list[str]:
-    """The modules of run level 1 on that rank."""
-    return [entry.name for entry in RC1 if rank == 0 or not entry.root]
+    def there(name: str) -> bool:
+        try:
+            attribute(name)
+        except OSError:
+            return False
+        return True
+
+    return modprobe.table().enabled(Facts(attr=there, env=modprobe.env))

@@ -27,7 +27,7 @@ GOODBYE_TIMEOUT = 5.0
 class Modules(Protocol):
     """The table of loaded modules."""
 
-    async def load(self, name: str, args: Any = ()) -> Any: ...
+    async def load(self, name: str, args: Sequence[str] = (), *, alias: str = "") -> Any: ...
     async def adopt(self, service: type[Service]) -> Any: ...
     async def remove(self, name: str) -> None: ...
     def names(self) -> list[str]: ...
@@ -76,7 +76,8 @@ class Session:
         host.offer("uplink", self._uplink)
         host.offer("circle", self._circle)
         self._builtins = BUILTINS if wanted is None else tuple(name for name in BUILTINS if name != "connector-local")
-        self._rc1 = [name for name in rc1(host.rank) if wanted is None or name in wanted]
+        self._rc1 = [entry for entry in rc1(host.attributes.get) if wanted is None or entry.name in wanted]
+        host.offer("rc1", self._rc1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._following: asyncio.Task[None] | None = None
         self._resident: Service | None = None
@@ -153,8 +154,9 @@ class Session:
 
     async def _init(self) -> None:
         try:
-            for name in self._rc1:
-                await self._load(name)
+            for entry in self._rc1:
+                if entry.on(self._host.rank):
+                    await self._modules.load(entry.path, entry.args, alias=entry.name if entry.module else "")
         except OSError as error:
             self.fail(error.strerror or str(error))
             self.post("rc1-fail")

@@ -9,9 +9,11 @@ STATES = "IRFX"
 LONGEST_IDLE = 99
 
 
-def table(modules: list[dict[str, Any]], long: bool) -> str:
-    """A line for each module, below a line of headings."""
-    lines = [_line("Module", "Idle", "S", "Sendq", "Recvq", "Service", "Path", long)]
+def table(modules: list[dict[str, Any]], long: bool, ranks: bool = False) -> str:
+    """A line for each module, below a line of headings; with its ranks if they are there."""
+    width = max([5, *(len(module["ranks"]) for module in modules)]) if ranks else 0
+    where = f"{'Ranks':<{width}} " if ranks else ""
+    lines = [_line("Module", "Idle", "S", "Sendq", "Recvq", where, "Service", "Path", long=long)]
     for module in modules:
         services = ",".join(name for name in module["services"] if name != module["name"])
         idle = module["idle"]
@@ -22,9 +24,10 @@ def table(modules: list[dict[str, Any]], long: bool) -> str:
                 STATES[module["status"]] if 0 <= module["status"] < len(STATES) else "?",
                 str(module.get("sendqueue", 0)),
                 str(module.get("recvqueue", 0)),
+                f"{module['ranks']:<{width}} " if ranks else "",
                 services if not long or len(services) <= 8 else services[:7] + "+",
                 module["path"],
-                long,
+                long=long,
             )
         )
     return "\n".join(lines)
@@ -54,6 +57,7 @@ def value(found: Any, kind: str | None, scale: float) -> str:
     return dumps(found, indent=1)
 
 
-def _line(name: str, idle: str, state: str, sendq: str, recvq: str, service: str, path: str, long: bool) -> str:
-    text = f"{name:<25} {idle:>4}  {state} {sendq:>5} {recvq:>5} "
+def _line(*columns: str, long: bool) -> str:
+    name, idle, state, sendq, recvq, ranks, service, path = columns
+    text = f"{name:<25} {idle:>4}  {state} {sendq:>5} {recvq:>5} {ranks}"
     return text + (f"{service:<8} {path}" if long else service)

@@ -16,6 +16,7 @@ EXAMPLES = """\
   flux ping '3!kvs'                   that of rank 3; the same as --rank 3 kvs
   flux ping --ring 3                  the broker of rank 3, round the ring
   flux ping -c 1000 -i 0 --batch 1    a thousand at once
+  flux ping -r 0-63 kvs               many ranks by one request: the times of the first, on average, of the last
 """
 
 NODES = {"any": FLUX_NODEID_ANY, "upstream": FLUX_NODEID_UPSTREAM}
@@ -24,7 +25,9 @@ NODES = {"any": FLUX_NODEID_ANY, "upstream": FLUX_NODEID_UPSTREAM}
 def parser() -> Parser:
     """The options of `flux ping`."""
     made = command_parser("ping", "Measure the round trip to a service.", EXAMPLES)
-    made.add_argument("-r", "--rank", metavar="RANK", help="where the service is: a rank, a host, any, upstream")
+    made.add_argument(
+        "-r", "--rank", metavar="RANK", help="where the service is: a rank, several, all, a host, any, upstream"
+    )
     made.add_argument("-p", "--pad", type=size, default=0, metavar="N", help="send N bytes more (with k, M or G)")
     made.add_argument("-i", "--interval", type=duration, default=1.0, metavar="N", help="seconds between requests (1)")
     made.add_argument("-c", "--count", type=count, default=0, metavar="N", help="end after N requests")
@@ -44,6 +47,11 @@ def main(argv: list[str]) -> int:
     if args.rank is not None and "!" in args.target:
         made.error("--rank and TARGET both try to specify a nodeid")
     with Flux() as handle:
+        if args.rank is not None and several(args.rank):
+            from flux.commands.roundtrip import Roundtrip
+
+            print(f"flux-ping {args.rank}!{args.target}", flush=True)
+            return Roundtrip(handle, args.rank, args.target, args.pad).run(args.count, args.interval)
         target = find(handle, args.target if args.rank is None else f"{args.rank}!{args.target}")
         if args.ring:
             if target.nodeid in NODES.values():
@@ -67,6 +75,11 @@ class Target(NamedTuple):
         rank = f"{self.nodeid & ~FLUX_NODEID_RING}!"
         where = {FLUX_NODEID_ANY: "", FLUX_NODEID_UPSTREAM: "upstream!"}.get(self.nodeid, rank)
         return f"{where}{self.service}.ping"
+
+
+def several(text: str) -> bool:
+    """Whether that names more than one rank: `all`, or an idset."""
+    return text == "all" or (text[:1].isdecimal() and any(mark in text for mark in ",-")) or text[:1] == "["
 
 
 def find(handle: Flux, text: str) -> Target:

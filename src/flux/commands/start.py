@@ -88,10 +88,13 @@ def _warm() -> None:
     from contextlib import suppress
     from importlib import import_module
 
+    from flux.base.rc1 import MODULES
     from flux.broker.catalogue import find
-    from flux.broker.runlevels import BUILTINS, rc1
+    from flux.broker.runlevels import BUILTINS
+    from flux.runtime import modprobe
 
-    for name in (*BUILTINS, *rc1(0)):
+    modprobe.table()  # what is wrong with it is said once, not by every broker
+    for name in (*BUILTINS, *(entry.path for entry in MODULES)):
         find(name)
     for name in ("hashlib", "uvloop"):  # hashlib waits elsewhere for the first blob: OpenSSL's pages, once per broker
         with suppress(ImportError):

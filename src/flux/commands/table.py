@@ -28,6 +28,8 @@ CATEGORIES = {
         "setattr": "change a broker attribute",
         "lsattr": "list the broker attributes",
         "module": "list, load and remove broker modules",
+        "modprobe": "load and remove modules with what they require",
+        "modctl": "show which modules belong on which ranks",
         "dmesg": "show the log of a broker",
         "logger": "write a line to the log",
     },

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from errno import EINVAL
 from os.path import basename
 from sys import argv
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from flux.constants import (
     FLUX_MATCHTAG_NONE,
@@ -40,6 +40,10 @@ from flux.wire.match import Match
 from flux.wire.message import UNKNOWN, Request, Response, refuse, respond
 from flux.wire.message import Message as WireMessage
 from flux.wire.payload import encode_payload, topic_text
+
+if TYPE_CHECKING:
+    from flux.base.gathered import Gathered
+    from flux.base.idset import Ids
 
 _IMMUTABLE = 1
 """The flag of an attribute whose value never changes."""
@@ -87,6 +91,38 @@ class Flux(Channel):
     def stream(self, topic: Any, payload: Any = None, nodeid: int = FLUX_NODEID_ANY) -> Stream:
         """Asks a service for a stream: `for answer in h.stream("log.dmesg", {"follow": True}): ...`."""
         return Stream(RPC(self, topic, payload, nodeid, FLUX_RPC_STREAMING))
+
+    def multicast(
+        self, topic: Any, payload: Any = None, ranks: "Ids" = "all", within: float | None = None
+    ) -> "Gathered":
+        """Asks a service on many ranks by one request that goes down the tree, and waits for all of them.
+
+        `ranks` is an idset ("0-7", an IDset, a list) or "all"; `payload` a dict or None. The answer has `answers`,
+        (ranks, payload) with equal ones together, and `errors`, (ranks, errnum, text): of ranks that refuse, cannot be
+        reached (EHOSTUNREACH), or do not answer `within` so many seconds (ETIMEDOUT). Its `check` raises OSError for
+        errors, `by_rank` gives a dict. OSError(EINVAL) for ranks that cannot be: nothing is asked then.
+        """
+        from flux.base.gathered import TOPIC, Gathered, question
+
+        return Gathered.read(self.rpc(TOPIC, question(topic_text(topic), payload, ranks, within)).get())
+
+    def multicast_stream(self, topic: Any, payload: Any = None, ranks: "Ids" = "all") -> "Iterator[Gathered]":
+        """As `multicast`, for topics that answer in streams: yields what comes, merged in turns of milliseconds.
+
+        `ended` are the ranks whose stream is over. The loop ends with the last one; who leaves it ends all of them.
+        """
+        from flux.base.gathered import TOPIC, Gathered, question
+
+        return map(Gathered.read, self.stream(TOPIC, question(topic_text(topic), payload, ranks)))
+
+    def reduce(self, name: str, value: Any, nprocs: int, op: str = "sum") -> Any:
+        """Brings `value` to the reduction `name` and waits for what `nprocs` callers' values make together.
+
+        `op` is "sum", "min" or "max" of numbers, "set" (each value once) or "list" (all of them, in no order) of any
+        JSON values. All callers get the same; then the name is free again. OSError: EINVAL if they disagree on op or
+        nprocs, or `value` is not for `op`; EEXIST if this handle has entered already; ECONNABORTED if another left.
+        """
+        return self.rpc("reduce.enter", {"name": name, "value": value, "nprocs": nprocs, "op": op}).get()["value"]
 
     def respond(self, message: Message, payload: Any = None) -> int:
         """Answers a request; a request for a stream may be answered many times."""

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from errno import ENOSYS
 from typing import Any, ClassVar
 
+from flux.base.gathered import TOPIC, Gathered, question
+from flux.base.idset import Ids
 from flux.service.ports import Host
 from flux.service.requests import Requests, Stream, failure
 from flux.wire.message import (
@@ -85,15 +87,32 @@ class Asker:
         flags: int = 0,
     ) -> int:
         """Sends a request whose responses `told` gets; None wants no answer. Returns the matchtag."""
-        tag = self.__requests.open(told) if told is not None else 0
-        if told is None:
-            flags |= NORESPONSE
         if upstream:
             nodeid, flags = self.host.rank, flags | UPSTREAM
         else:
             self.__contacts.add((topic, nodeid))
-        self.send(Request(UNKNOWN, OWNER, flags, topic, data, nodeid, tag))
+        return self.ask_as(Request(UNKNOWN, OWNER, flags, topic, data, nodeid), told)
+
+    def ask_as(self, asked: Request, told: Callable[[Response], None] | None) -> int:
+        """As `send_request`, for a request that was made with somebody else's credentials, and perhaps his address."""
+        tag = asked.matchtag = self.__requests.open(told) if told is not None else 0
+        if told is None:
+            asked.flags |= NORESPONSE
+        self.send(asked)
         return tag
+
+    def forget_request(self, tag: int) -> None:
+        """Takes no more answers to a request."""
+        self.__requests.forget(tag)
+
+    async def multicast(
+        self, topic: str, data: dict[str, Any] | None = None, ranks: Ids = "all", within: float | None = None
+    ) -> Gathered:
+        """Asks `topic` of a set of ranks by one request down the tree: their answers, equal ones together.
+
+        Refusals, and ranks that cannot be reached or do not answer `within` so many seconds, are in its `errors`.
+        """
+        return Gathered.read(await self.rpc(TOPIC, question(topic, data, ranks, within)))
 
     def publish(self, topic: str, data: Data = None, *, private: bool = False) -> None:
         """Publishes an event to the whole session; `private` is for the owner and the sending user alone."""

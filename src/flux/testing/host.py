@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from errno import ENOSYS
+from errno import EHOSTUNREACH, ENOSYS
 from typing import Any
 
 from flux.broker.attributes import AttributeTable
@@ -19,6 +19,7 @@ from flux.wire.message import (
     NORESPONSE,
     OWNER,
     STREAMING,
+    UNKNOWN,
     UPSTREAM,
     Data,
     Event,
@@ -164,8 +165,8 @@ class FakeHost:
 
     def send(self, msg: Message, sender: bytes) -> None:
         """Routes a message as coming from `sender`: a service, a caller, or a neighbour's uuid."""
-        if isinstance(msg, Request) and sender.startswith(f"{self.uuid}-".encode()):
-            msg.rolemask |= LOCAL  # as a broker does for its services
+        if isinstance(msg, Request) and msg.userid == UNKNOWN and sender.startswith(f"{self.uuid}-".encode()):
+            msg.rolemask |= LOCAL  # as a broker does for what its services ask in their own name
         self._box.append((msg, sender))
         if self._draining:
             return
@@ -204,6 +205,8 @@ class FakeHost:
             asyncio.get_running_loop().call_soon(to.send, msg, self.uuid.encode())
         elif to is not None:
             to(msg)
+        elif msg.wants_answer and (msg.flags & UPSTREAM or msg.nodeid not in (ANY, self.rank)):
+            self.send(refuse(msg, EHOSTUNREACH), b"")
         elif msg.wants_answer:
             self.send(refuse(msg, ENOSYS, f"No service matching {msg.topic} is registered"), b"")
 

@@ -201,9 +201,12 @@ class SimInstance:
         modules: tuple[str, ...] | None = None,
         settings: dict[str, str] | None = None,
         spawn: Any = None,
+        late: frozenset[int] = frozenset(),
     ) -> None:
         self.loop, self.size, self.random, self.spawn = loop, size, Random(seed), spawn
         self.settings = settings or {}
+        self.late = late
+        """The ranks that begin only when a scenario says so."""
         self.tree = topology(topo, size)
         self.network = Network(loop, self.random, weather)
         self.stderr: list[str] = []
@@ -232,7 +235,8 @@ class SimInstance:
 
         self[0].life.watch(told)
         for broker in self.brokers:
-            broker.session.begin()
+            if broker.rank not in self.late:
+                broker.session.begin()
         if await running > State.RUN:
             raise AssertionError(f"the session did not come up: {self[0].session.failure}")
 

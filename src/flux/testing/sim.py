@@ -6,6 +6,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from flux.base.gathered import TOPIC, Gathered, question
+from flux.base.idset import IDset
 from flux.runtime import system
 from flux.testing.instance import SimBroker, SimInstance, simulate
 from flux.testing.network import CALM, ROUGH, Weather
@@ -59,6 +61,7 @@ async def _play(args: Namespace) -> list[str]:
         "barrier by all": barrier,
         f"{PUTS} puts": puts,
         "event to all": event,
+        "multicast to all": multicast,
     }
     for name, phase in phases.items():
         await phase(flux)
@@ -97,6 +100,14 @@ async def event(flux: SimInstance) -> None:
     await asyncio.gather(*(queue.get() for queue in queues))
     for broker, ear in zip(flux.brokers, ears, strict=True):
         broker.leave(ear)
+
+
+async def multicast(flux: SimInstance) -> None:
+    """The last rank asks all of them by one request."""
+    found = Gathered.read(await flux[flux.size - 1].rpc(TOPIC, question("attr.get", {"name": "size"})))
+    assert [(str(ranks), answer["value"]) for ranks, answer in found.answers] == [
+        (str(IDset(range(flux.size))), str(flux.size))
+    ]
 
 
 class _Meter:

@@ -30,6 +30,7 @@ class FakeTree:
                 self._join(host, self.hosts[parent])
             host.announce = self._announce
             host.toward = lambda rank, host=host: self._toward(host, rank)  # type: ignore[misc]
+            host.ports["below"] = lambda rank, host=host: self._below(host, rank)
 
     def __getitem__(self, rank: int) -> FakeHost:
         return self.hosts[rank]
@@ -78,10 +79,15 @@ class FakeTree:
         """The neighbour on the way: the parent unless the rank is below."""
         if not 0 <= rank < len(self.hosts):
             return None
+        below = self._below(host, rank)
+        return host.up if below is None else self.hosts[below]
+
+    def _below(self, host: FakeHost, rank: int) -> int | None:
+        """The child on the way to a rank, if it is below."""
         below: FakeHost | None = self.hosts[rank]
         while below is not None and below.up is not host:
             below = below.up
-        return below or host.up
+        return None if below is None else below.rank
 
 
 def grow(scenario: Callable[[FakeTree], Awaitable[None]], kind: type[Service], tree: FakeTree) -> FakeTree:

@@ -1,10 +1,13 @@
 """`module`: loads, removes and lists the modules of this broker (RFC 5)."""
 
+from collections.abc import Callable
 from errno import EINVAL
 from typing import Any, ClassVar
 
-from flux.service import Call, Service, event, request
-from flux.wire.message import USER, Event
+from flux.modules.module.trace import Trace
+from flux.service import LATER, Call, Later, Service, event, request
+from flux.wire.match import ANY_TYPE
+from flux.wire.message import USER, Event, Message
 
 
 class Module(Service):
@@ -15,6 +18,7 @@ class Module(Service):
     async def start(self) -> None:
         """Finds the table."""
         self._table: Any = self.host.port("modules")
+        self._taps: set[Callable[[], None]] = set()
 
     @request()
     async def load(
@@ -47,6 +51,39 @@ class Module(Service):
     def status(self, call: Call, *, name: str) -> dict[str, int]:
         """0 while a module is loading, 1 when it runs, 2 while it ends."""
         return {"status": self._table.status(name)}
+
+    @request(stream=True)
+    def trace(
+        self,
+        call: Call,
+        *,
+        names: list[str] = [],  # noqa: B006 a new one for each request
+        typemask: int = ANY_TYPE,
+        topic_glob: str = "*",
+        full: bool = False,
+    ) -> Later:
+        """Streams a description of each message that these modules (all, without names) send or get."""
+        trace = Trace(names, typemask, topic_glob, full)
+
+        def heard(prefix: str, name: str, msg: Message) -> None:
+            if trace.wants(name, msg):
+                call.respond(trace.record(prefix, name, msg, self.host.wall()))
+
+        tap = self.host.port("neighbours").module_tap
+        tap.listen(heard)
+
+        def leave() -> None:
+            tap.leave(heard)
+            self._taps.discard(leave)
+
+        self._taps.add(leave)
+        call.on_close = leave
+        return LATER
+
+    async def stop(self) -> None:
+        """Listens no more."""
+        for leave in list(self._taps):
+            leave()
 
     @event("heartbeat.pulse")
     def pulse(self, event: Event) -> None:

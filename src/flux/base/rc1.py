@@ -1,0 +1,18 @@
+"""Run level 1: the modules of a session, loaded in process. A table, so that no process is needed to boot."""
+
+from flux.base.modprobe import Entry
+
+MODULES = (
+    Entry("heartbeat"),
+    Entry("live", requires=("heartbeat",)),
+    Entry("content", requires=("heartbeat", "content-backing")),
+    Entry("content-memory", ranks="0", provides=("content-backing",), after=("content",)),
+    Entry("kvs", requires=("content", "heartbeat"), after=("content-backing", "content")),
+    Entry("barrier"),
+    Entry("reduce"),
+    Entry("seq", ranks="0"),
+    Entry("rexec"),
+    Entry("wreck"),
+    Entry("modctl"),
+)
+"""In the order in which they are loaded, and from the last on unloaded. `modctl` is the last: it adds to it."""

@@ -1,0 +1,1 @@
+"""A reduction among programs: each brings a value, all get what they make together."""

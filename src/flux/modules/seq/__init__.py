@@ -1,0 +1,1 @@
+"""Named numbers that nobody gets twice."""
