@@ -202,6 +202,7 @@ class Process:
             "uuid": lambda: system.fresh_uuid().encode(),
             "listen": listen,
             "stderr": system.to_stderr,
+            "syslog": system.to_syslog,
             "logfile": system.LogFile,
         }
         for name, port in ports.items():

@@ -82,6 +82,14 @@ class LogFile:
         self._file.close()
 
 
+def to_syslog(severity: int, text: str) -> None:
+    """Writes a line to the host's log, as a message of a user's (facility LOG_USER)."""
+    import syslog
+
+    syslog.openlog("flux-broker", syslog.LOG_PID, syslog.LOG_USER)
+    syslog.syslog(severity, text)
+
+
 def end_now(code: int) -> None:
     """Ends this process with nothing cleaned up."""
     os._exit(code)

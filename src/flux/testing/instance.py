@@ -177,6 +177,7 @@ class SimBroker:
             "open": lambda: "",
             "panic": lambda reason: self.instance.kill(self.rank),
             "stderr": self.instance.stderr.append,
+            "syslog": lambda severity, text: self.instance.syslog.append(text),
             "logfile": lambda path: self.instance.stderr.append,
         }
 
@@ -211,6 +212,7 @@ class SimInstance:
         self.network = Network(loop, self.random, weather)
         self.stderr: list[str] = []
         self.noise: list[str] = []
+        self.syslog: list[str] = []
         self.brokers: list[SimBroker] = []
         self.dead: set[int] = set()
         self.gone: set[bytes] = set()

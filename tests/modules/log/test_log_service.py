@@ -37,7 +37,14 @@ class File:
 def ports() -> dict[str, Any]:
     File.opened = []
     shown: list[str] = []
-    return {"stderr": shown.append, "shown": shown, "logfile": File}
+    system: list[tuple[int, str]] = []
+    return {
+        "stderr": shown.append,
+        "shown": shown,
+        "logfile": File,
+        "syslog": lambda severity, text: system.append((severity, text)),
+        "system": system,
+    }
 
 
 def host(**attributes: str) -> FakeHost:
@@ -85,7 +92,7 @@ def test_what_is_logged_can_be_read_in_order_until_it_is_cleared() -> None:
         assert await dmesg(host, nobacklog=True) == []
         await host.call("log.clear")
         assert await dmesg(host) == []
-        assert await host.call("log.stats-get") == {"ring-used": 0, "count": 3, "local": 3, "remote": 0}
+        assert await host.call("log.stats-get") == {"ring-used": 0, "count": 3, "dropped": 0, "local": 3, "remote": 0}
 
     play(scenario, Log, host=host())
 
@@ -281,5 +288,23 @@ def test_its_own_mistakes_go_to_stderr_and_not_round_in_circles() -> None:
         service.log(3, "one\ntwo")
         assert shown(host) == ["flux-broker: log: one", "flux-broker: log: two"]
         assert await dmesg(host) == []
+
+    play(scenario, Log, host=host())
+
+
+def test_what_is_grave_goes_to_the_hosts_log_where_that_is_wanted() -> None:
+    async def scenario(host: FakeHost) -> None:
+        for severity in (2, 3, 4):
+            append(host, severity, f"severity {severity}")
+        append(host, 2, "of another", rank=7)
+        assert host.port("system") == [(2, "app[0]: severity 2"), (3, "app[0]: severity 3")]
+
+    play(scenario, Log, host=host(log_syslog_enable="1"))
+
+
+def test_nothing_goes_to_the_hosts_log_unless_that_is_wanted() -> None:
+    async def scenario(host: FakeHost) -> None:
+        append(host, 0, "grave")
+        assert host.port("system") == []
 
     play(scenario, Log, host=host())

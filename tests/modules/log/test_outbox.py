@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flux.modules.log import outbox
-from flux.modules.log.outbox import Batch, Inbox, Outbox
+from flux.modules.log.outbox import MOST_WAITING, Batch, Inbox, Outbox
 
 
 def test_what_has_come_while_a_batch_was_on_its_way_makes_the_next() -> None:
@@ -68,3 +68,12 @@ def test_sources_are_apart() -> None:
     assert inbox.fresh("a", Batch(1, ["x"])) == inbox.fresh("b", Batch(1, ["x"])) == ["x"]
     assert inbox.fresh("a", Batch(1, ["x", "y"])) == ["y"]
     assert inbox.fresh("a", Batch(9, ["z"])) == ["z"]
+
+
+def test_what_is_dropped_is_counted() -> None:
+    box = Outbox()
+    for n in range(MOST_WAITING + 3):
+        box.add(str(n))
+    assert box.dropped == 3
+    batch = box.take()
+    assert batch is not None and batch.first == 4

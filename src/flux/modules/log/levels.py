@@ -5,7 +5,13 @@ from typing import NamedTuple
 
 from flux.base.logline import SEVERITIES, LogLine
 
-LEVELS = {"log-level": 7, "log-forward-level": 3, "log-stderr-level": 3, "log-critical-level": 2}
+LEVELS = {
+    "log-level": 7,
+    "log-forward-level": 3,
+    "log-stderr-level": 3,
+    "log-critical-level": 2,
+    "log-syslog-level": 3,
+}
 """The attributes that hold a level, with their defaults. -1 lets nothing pass."""
 MODES = ("leader", "local")
 """Whose stderr shows lines: that of rank 0, or that of each broker."""
@@ -18,6 +24,7 @@ class Places(NamedTuple):
     stderr: bool
     forward: bool
     file: bool
+    syslog: bool
 
 
 class Levels:
@@ -26,7 +33,7 @@ class Levels:
     def __init__(self, rank: int) -> None:
         self._rank = rank
         self._levels = dict(LEVELS)
-        self._local = False
+        self._local = self._syslog = False
 
     def set_level(self, name: str, text: str) -> None:
         """Takes an attribute's value. OSError(EINVAL) names one that is no level."""
@@ -41,6 +48,12 @@ class Levels:
             raise OSError(EINVAL, f"log-stderr-mode: '{text}' is not one of {', '.join(MODES)}")
         self._local = text == "local"
 
+    def set_syslog(self, text: str) -> None:
+        """Takes the value of log-syslog-enable: 0 or 1."""
+        if text not in ("0", "1"):
+            raise OSError(EINVAL, f"log-syslog-enable: '{text}' is neither 0 nor 1")
+        self._syslog = text == "1"
+
     def places(self, line: LogLine) -> Places:
         """Where a line goes that has come to this broker."""
         own, leader = line.rank == self._rank, self._rank == 0
@@ -49,6 +62,7 @@ class Levels:
             stderr=self._shows(line, own, leader),
             forward=not leader and self._passes(line, "log-forward-level"),
             file=leader,
+            syslog=own and self._syslog and self._passes(line, "log-syslog-level"),
         )
 
     def shown(self, line: LogLine) -> str:

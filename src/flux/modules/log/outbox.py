@@ -23,6 +23,8 @@ class Outbox:
         self._waiting: deque[str] = deque()
         self._first = 1
         self._sent = 0
+        self.dropped = 0
+        """Lines that were dropped because too many waited, until who reads this sets it to 0."""
 
     def add(self, line: str) -> None:
         """Takes a line."""
@@ -30,6 +32,7 @@ class Outbox:
         if len(self._waiting) > MOST_WAITING:
             self._waiting.popleft()
             self._first += 1
+            self.dropped += 1
             self._sent = max(self._sent - 1, 0)
 
     def take(self) -> Batch | None:

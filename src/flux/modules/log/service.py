@@ -13,6 +13,10 @@ from flux.service import ALL, LATER, Call, Later, Service, request
 from flux.wire.message import Response
 
 
+AGAIN = 1.0
+"""Seconds after which what did not get through is sent again."""
+
+
 class Log(Service):
     """Keeps records, hands them on by their severity, and shows them."""
 
@@ -24,6 +28,8 @@ class Log(Service):
         self._levels = Levels(self.host.rank)
         self._outbox, self._inbox = Outbox(), Inbox()
         self._pushing = False
+        self._lost = 0
+        """Lines that were dropped because too many waited."""
         self._following: list[Call] = []
         self._received = {"local": 0, "remote": 0}
         self._stderr: Callable[[str], None] = self.host.port("stderr")
@@ -31,6 +37,7 @@ class Log(Service):
         for name, level in LEVELS.items():
             self.follow(name, partial(self._levels.set_level, name), str(level))
         self.follow("log-stderr-mode", self._levels.set_mode, "leader")
+        self.follow("log-syslog-enable", self._levels.set_syslog, "0")
         self.follow(ring.ATTRIBUTE, self._ring.resize, str(ring.SIZE))
         if self.host.rank == 0:
             self.follow("log-filename", self._open)
@@ -90,7 +97,7 @@ class Log(Service):
     @request(allow=ALL)
     def stats_get(self, call: Call) -> dict[str, Any]:
         """How full the ring is, and how many records came."""
-        return {"ring-used": len(self._ring), "count": self._ring.count, **self._received}
+        return {"ring-used": len(self._ring), "count": self._ring.count, "dropped": self._lost, **self._received}
 
     def parent_changed(self) -> None:
         """There is a way to rank 0 again."""
@@ -109,6 +116,8 @@ class Log(Service):
             self._stderr(self._levels.shown(line))
         if places.file:
             self._write(line.human())
+        if places.syslog:
+            self.host.port("syslog")(line.severity, f"{line.app}[{line.rank}]: {line.text}")
         if places.forward:
             self._outbox.add(record)
             if not self._pushing:
@@ -118,14 +127,18 @@ class Log(Service):
     def _push(self) -> None:
         """Sends what waits, straight to rank 0: no broker on the way has to read it."""
         self._pushing = False
+        if self._outbox.dropped:
+            self._lost, self._outbox.dropped = self._lost + self._outbox.dropped, 0
+            self._stderr(f"flux-broker: log: {self._lost} lines could not be forwarded in all")
         batch = self._outbox.take()
         if batch is not None:
             self.send_request("log.forward", {"source": self.host.uuid} | batch._asdict(), self._pushed, nodeid=0)
 
     def _pushed(self, response: Response) -> None:
-        """On an error, the next record or a new parent will have it tried again."""
+        """On an error it is tried again: with the next record, at the next parent, or after a while."""
         if response.errnum:
             self._outbox.failed()
+            self.host.after(AGAIN, self._push)
         else:
             self._outbox.arrived()
             self._push()
