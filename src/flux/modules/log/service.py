@@ -12,7 +12,6 @@ from flux.modules.log.outbox import Batch, Inbox, Outbox
 from flux.service import ALL, LATER, Call, Later, Service, request
 from flux.wire.message import Response
 
-
 AGAIN = 1.0
 """Seconds after which what did not get through is sent again."""
 
