@@ -10,6 +10,7 @@ CATEGORIES = {
     "Programs": {
         "run": "run a parallel program and wait for it",
         "exec": "run a command on brokers, for administration",
+        "ps": "show what brokers run for `flux exec`",
     },
     "Data and events": {
         "kvs": "read and write the key-value store",
