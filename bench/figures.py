@@ -66,7 +66,11 @@ FIGURES = (
     Figure("barrier", "barrier of 8 brokers", "us"),
     *(
         Figure(f"size.{what}.{size}", f"{text}, {size} brokers", "ms")
-        for what, text in (("exec", "flux exec -r all true"), ("broadcast", "event to all"), ("load", "a module off all and on again"))
+        for what, text in (
+            ("exec", "flux exec -r all true"),
+            ("broadcast", "event to all"),
+            ("load", "a module off all and on again"),
+        )
         for size in (8, 32, 64)
     ),
     Figure("heal.kill", "whole again after kill -9 of rank 1 of 15", "s", Under(2)),

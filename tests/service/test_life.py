@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from errno import EINVAL, ENOENT, ENOSYS, EPERM, EPROTO
+from errno import EHOSTUNREACH, EINVAL, ENOENT, ENOSYS, EPERM, EPROTO
 from typing import Any
 
 import pytest
 
-from flux.service import Call, Service, event, every, request
+from flux.service import LATER, Call, Later, Service, event, every, request
 from flux.testing.host import FakeHost, play
 from flux.testing.tree import FakeTree, grow
-from flux.wire.message import ANY, OWNER, USER, Event
+from flux.wire.message import ANY, OWNER, USER, Event, Message, Request, Response
 
 
 class Clock(Service):
@@ -239,3 +239,35 @@ def test_rusage_and_shutdown_are_the_hosts() -> None:
         assert "clock" not in host.services
 
     play(scenario, Clock)
+
+
+class Patient(Service):
+    """Keeps who asks waiting, and remembers who left."""
+
+    async def start(self) -> None:
+        self.left: list[int] = []
+
+    @request()
+    def wait(self, call: Call) -> Later:
+        call.on_close = lambda: self.left.append(call.request.matchtag)
+        return LATER
+
+
+def asked(tag: int, *route: bytes) -> Request:
+    return Request(rolemask=OWNER, topic="patient.wait", matchtag=tag, route=route)
+
+
+@pytest.mark.parametrize(("alone", "lost"), [(False, [1, 2]), (True, [1])])
+def test_who_is_behind_a_lost_link_hears_it_if_there_is_another_way(alone: bool, lost: list[int]) -> None:
+    async def scenario(host: FakeHost) -> None:
+        service = Patient(host)
+        told: list[Message] = []
+        service.send = told.append  # type: ignore[assignment, method-assign]
+        await service.bring_up()
+        for tag, route in enumerate(((b"x", b"a"), (b"y", b"x", b"b"), (b"y", b"c")), start=1):
+            service.deliver(asked(tag, *route))
+        service.link_lost(b"x", alone=alone)
+        assert [(r.matchtag, r.errnum) for r in told if isinstance(r, Response)] == [(t, EHOSTUNREACH) for t in lost]
+        assert service.left == lost
+
+    play(scenario)

@@ -16,12 +16,11 @@ Told = list[tuple[str, dict[str, Any]]]
 
 
 class Node:
-    """A shell with what it told, and what it brought to PMI barriers."""
+    """A shell with what it told."""
 
     def __init__(self, ntasks: int = 2, nnodes: int = 1, spawn: FakeSpawn | None = None, **job: Any) -> None:
         self.spawn = spawn or FakeSpawn()
         self.told: Told = []
-        self.exchanged: list[dict[str, str]] = []
         made = Job(
             id=1 << 24,
             node=0,
@@ -34,7 +33,12 @@ class Node:
             **job,
         )
         place = Place("local:///x", "/run/tmp")
-        self.shell = Shell(made, place, self.spawn, lambda *said: self.told.append(said), self.exchanged.append)
+        self.shell = Shell(made, place, self.spawn, lambda *said: self.told.append(said))
+
+    @property
+    def exchanged(self) -> list[dict[str, str]]:
+        """What it brought to PMI barriers of the whole job."""
+        return [data["pairs"] for type, data in self.told if type == "enter"]
 
     @property
     def processes(self) -> list[FakeProcess]:
@@ -83,7 +87,7 @@ async def test_a_task_is_over_when_it_has_ended_and_both_streams_have(node: Node
     second.say("stderr", b"")
     assert node.told[-2:] == [
         ("output", {"seq": 5, "io": {"stream": "stderr", "rank": "1", "eof": True}}),
-        ("finish", {"status": 256, "exits": {"0": "0", "256": "1"}}),
+        ("finish", {"status": 256, "exits": {"0": "0", "256": "1"}, "seq": 5}),
     ]
 
 
@@ -104,7 +108,7 @@ async def test_stdin_goes_to_all_tasks_and_is_granted_as_they_take_it(node: Node
     node.processes[0].take("stdin", 5)
     assert "credit" not in node.types()
     node.processes[1].exit(0)
-    assert node.told[-1] == ("credit", {"bytes": 5})
+    assert node.told[-1] == ("credit", {"taken": 5})
 
 
 @on_a_node()
@@ -166,7 +170,7 @@ async def test_an_ended_job_waits_for_no_more_output(node: Node) -> None:
     assert [process.signals for process in node.processes] == [[9], [9]]
     for process in node.processes:
         process.exit(9, "stderr")
-    assert node.told[-1] == ("finish", {"status": 9, "exits": {"9": "0-1"}})
+    assert node.told[-1] == ("finish", {"status": 9, "exits": {"9": "0-1"}, "seq": 0})
 
 
 @on_a_node()
@@ -230,7 +234,7 @@ def test_a_command_that_is_not_there_is_named(errnum: int, code: int) -> None:
         await node.shell.start()
         assert node.told == [
             ("failed", {"errnum": errnum, "note": "a.out: not there", "status": code << 8}),
-            ("finish", {"status": code << 8, "exits": {str(code << 8): "0-1"}}),
+            ("finish", {"status": code << 8, "exits": {str(code << 8): "0-1"}, "seq": 0}),
         ]
 
     asyncio.run(scenario())
@@ -262,3 +266,33 @@ def test_a_job_that_ends_before_its_tasks_run_kills_them_at_once() -> None:
         assert [process.signals for process in node.processes] == [[9], [9]]
 
     asyncio.run(scenario())
+
+
+@on_a_node(ntasks=1, nnodes=2)
+async def test_all_that_still_counts_can_be_told_again(node: Node) -> None:
+    (process,) = node.processes
+    process.say("stdout", b"one\n")
+    process.say("stdout", b"two\n")
+    process.say("stdout", b"three\n")
+    process.take("stdin", 3)
+    process.take("stdin", 4)
+    process.say("PMI_FD", b"cmd=put kvsname=x key=a value=b\ncmd=barrier_in\n")
+    node.shell.acknowledge(1)
+    node.told.clear()
+    node.shell.report.again(after=2)
+    assert node.told == [
+        ("started", {"pids": [1000]}),
+        ("credit", {"taken": 7}),
+        ("enter", {"round": 1, "pairs": {"a": "b"}}),
+        ("output", {"seq": 3, "io": {"stream": "stdout", "rank": "0", "data": "three\n"}}),
+    ]
+    node.shell.release({"a": "b"})
+    process.exit(0)
+    node.told.clear()
+    node.shell.report.again(after=4)
+    assert [(type, data.get("seq")) for type, data in node.told] == [
+        ("started", None),
+        ("credit", None),
+        ("output", 5),
+        ("finish", 5),
+    ]

@@ -506,3 +506,74 @@ async def a_job_is_told_to_its_end_even_when_one_of_its_brokers_dies(flux: SimIn
         assert told.count("finish") == 1
     await flux.settle()
     assert all(process.ended for process in flux.spawn.processes)
+
+
+class Heard:
+    """What a client heard of a job."""
+
+    def __init__(self) -> None:
+        self.types: list[str] = []
+        self.output: dict[int, str] = {}
+        self.ended: dict[str, Any] = {}
+
+    async def run(self, broker: SimBroker, ranks: list[int]) -> None:
+        """Runs a task on each of some ranks, asked for on a broker."""
+        nodes = str(IDset(ranks))
+        job = {"command": ["cat"], "environment": {}, "ranks": nodes, "ntasks": len(ranks)}
+        async for answer in broker.stream("wreck.run", job):
+            self.types.append(answer["type"])
+            if answer["type"] == "output":
+                said = answer["data"]["io"]
+                task = int(said["rank"])
+                self.output[task] = self.output.get(task, "") + said.get("data", "")
+            elif answer["type"] == "finish":
+                self.ended = answer["data"]
+
+
+@case(15, more=PROCESSES)
+async def jobs_do_not_notice_who_dies_or_moves_between_their_nodes(flux: SimInstance) -> None:
+    victims = flux.random.sample(range(1, 7), 3)
+    staying = [rank for rank in range(flux.size) if rank not in victims]
+    before = len(flux.spawn.processes)
+    told: list[Heard] = [Heard() for _ in range(4)]
+    jobs = []
+    for heard in told:
+        ranks = sorted(flux.random.sample(staying, flux.random.randrange(1, 8)))
+        jobs.append(asyncio.ensure_future(heard.run(flux[flux.random.choice(staying)], ranks)))
+    for victim in victims:
+        await pause(flux)
+        if flux.random.random() < 0.5:
+            mover, goal = flux.random.sample(staying, 2)
+            moving = asyncio.ensure_future(refusal(flux[mover].rpc("overlay.reparent", {"rank": goal})))
+            moving.add_done_callback(asyncio.Future.result)
+        await pause(flux)
+        flux.kill(victim)
+    await asyncio.gather(*jobs)
+    for heard in told:
+        assert heard.types.count("finish") == 1
+        assert "exception" not in heard.types
+        assert heard.ended["status"] == 0
+    written = sorted(process.said["stdout"].decode() for process in flux.spawn.processes[before:])
+    assert sorted(text for heard in told for text in heard.output.values()) == written
+
+
+@case(15, more=PROCESSES)
+async def what_ends_with_a_broker_is_said_and_the_rest_is_complete(flux: SimInstance) -> None:
+    victims = flux.random.sample(range(1, flux.size), 2)
+    leader = flux.random.choice([rank for rank in range(flux.size) if rank not in victims])
+    heard = Heard()
+    job = asyncio.ensure_future(heard.run(flux[leader], list(range(flux.size))))
+    await pause(flux, 0.2)
+    for victim in victims:
+        flux.kill(victim)
+        await pause(flux, 0.02)
+    await job
+    assert heard.types.count("finish") == 1
+    lost = set(IDset(heard.ended["exits"].get("9", "")))
+    if heard.types.count("start"):  # else all are ended, because not all could begin
+        assert lost <= set(victims)
+        assert heard.types.count("exception") == len(lost)
+        for process in flux.spawn.processes:
+            task = int(process.env["FLUX_TASK_RANK"])
+            if task not in victims:
+                assert heard.output[task] == process.said["stdout"].decode(), task

@@ -33,7 +33,7 @@ class Restless(FakeSpawn):
 
 def _talk(process: FakeProcess) -> None:
     if not process.ended:
-        process.say("stdout", b"a line\n")
+        process.say("stdout", b"line %d\n" % process.said["stdout"].count(b"\n"))
 
 
 def _end(process: FakeProcess, status: int) -> None:

@@ -5,6 +5,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from errno import EEXIST
+from functools import partial
 from typing import Any
 
 from flux.base.idset import IDset
@@ -219,7 +220,7 @@ class Broker:
                     self.log(level, "broker", f"lost {named}: {reason}")
                 for uuid in uuids:
                     for service in services:
-                        self._guarded(service.link_lost, uuid)
+                        self._guarded(partial(service.link_lost, alone=not ranks), uuid)
             case ParentLost(_, parent):
                 for service in services:
                     self._guarded(service.link_lost, parent)

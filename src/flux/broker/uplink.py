@@ -70,6 +70,8 @@ class Uplink:
         loop = self._broker.loop
         self._seeking = True
         try:
+            if self._answer is not None:  # we were about to move: who takes us in must not be left standing there
+                await asyncio.wait([self._answer])
             end = loop.time() + GIVE_UP
             while not self._node.joined and loop.time() < end and self._line:
                 if not await self._round(refuges(self._line, parent_lives=parent_lives)):

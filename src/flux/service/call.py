@@ -1,7 +1,7 @@
 """One request that is being served: who asked, how to answer, what happens when they hang up."""
 
 from collections.abc import Callable
-from errno import ECANCELED, ENODATA
+from errno import ECANCELED, EHOSTUNREACH, ENODATA
 
 from flux.wire.message import STREAMING, Data, Message, Request, Response, end_of_stream, refuse
 
@@ -79,6 +79,14 @@ class Call:
         if not self.closed:
             hook, self.on_close = self.on_close, None
             self._finish()
+            if hook is not None:
+                hook()
+
+    def lose(self) -> None:
+        """The way back is broken, as far as we know: tells the method, and the caller if it can still be reached."""
+        if not self.closed:
+            hook, self.on_close = self.on_close, None
+            self.refuse(EHOSTUNREACH)
             if hook is not None:
                 hook()
 

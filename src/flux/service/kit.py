@@ -99,10 +99,13 @@ class Service(Defaults):
     def events_lost(self) -> None:
         """Events were lost beyond replay: whoever follows state by events fetches it anew."""
 
-    def link_lost(self, link: bytes) -> None:
-        """Called by the broker: a child is gone, and with it the callers behind it."""
-        for call in self.open_calls(lambda asked: link in asked.route):
-            call.abandon()
+    def link_lost(self, link: bytes, *, alone: bool = False) -> None:
+        """Called by the broker: a neighbour is gone, and with it the callers behind it.
+
+        If the link `alone` is lost, because the neighbour has others by now, so are the calls that came over it.
+        """
+        for call in self.open_calls(lambda asked: asked.route[0] == link if alone else link in asked.route):
+            call.lose()
         for key in self.__reductions.drop(link):
             self.contributor_lost(key)
 

@@ -1,7 +1,6 @@
 """One job on one node: starts its tasks, passes on what they say and hear, tells how they ended."""
 
 import asyncio
-from collections.abc import Callable
 from errno import EACCES, ECANCELED, EIO
 from typing import Any
 
@@ -14,15 +13,10 @@ from flux.shell.job import Job
 from flux.shell.output import Output
 from flux.shell.place import Place
 from flux.shell.pmi import CHANNEL, TaskPMI
+from flux.shell.report import Report, Tell
 from flux.shell.task import Task
 from flux.wire.message import BadMessage
 from flux.wire.pmi import Abort, Action, Enter, Reply
-
-Tell = Callable[[str, dict[str, Any]], None]
-"""Tells the leader: `started`, `output`, `credit`, `failed`, `finish`, which is the last."""
-Exchange = Callable[[dict[str, str]], None]
-"""Takes this node's pairs to a PMI barrier of the whole job; `Shell.release` brings everybody's back."""
-
 
 SIGKILL = 9
 
@@ -30,15 +24,20 @@ SIGKILL = 9
 class Shell:
     """Hosts the tasks of one job on one node. The Ears of its tasks."""
 
-    def __init__(self, job: Job, place: Place, spawn: Spawn, tell: Tell, exchange: Exchange) -> None:
+    def __init__(self, job: Job, place: Place, spawn: Spawn, tell: Tell) -> None:
         self.job = job
         ranks = list(job.map().taskids(job.node))
         self.tasks = [Task(rank, local, self) for local, rank in enumerate(ranks)]
         self._by_rank = {task.rank: task for task in self.tasks}
         self.finished = False
-        self._place, self._spawn, self._tell, self._exchange = place, spawn, tell, exchange
+        self._place, self._spawn = place, spawn
         self._output = Output(job.window, unbuffered=job.unbuffered)
+        self.report = Report(self._output, tell)
         self._credits = Credits(ranks)
+        self._taken = 0
+        """Bytes of stdin that all tasks have taken."""
+        self._round = 0
+        """PMI barriers of the whole job that the tasks here have come to."""
         self._pmi = TaskPMI(job, ranks, place.level)
         self._exits = Exits()
         self._signals: list[int] = []
@@ -59,7 +58,7 @@ class Shell:
         elif self._ended:
             self.end()
         else:
-            self._tell("started", {"pids": [task.process.pid for task in self.tasks if task.process]})
+            self.report.say("started", {"pids": [task.process.pid for task in self.tasks if task.process]})
             for signum in self._signals:
                 self.signal(signum)
 
@@ -80,7 +79,7 @@ class Shell:
 
     def give_up(self, note: str) -> None:
         """Kills all tasks, and says why: nobody has asked for it."""
-        self._tell("failed", {"errnum": ECANCELED, "note": note, "status": SIGKILL})
+        self.report.say("failed", {"errnum": ECANCELED, "note": note, "status": SIGKILL})
         self.end()
 
     def write(self, context: dict[str, Any]) -> None:
@@ -96,7 +95,8 @@ class Shell:
                 task.flow(True)
 
     def release(self, pairs: dict[str, str]) -> None:
-        """A PMI barrier of the whole job is complete."""
+        """A PMI barrier of the whole job is complete; these are the pairs that all nodes have brought."""
+        self.report.unsay("enter")
         self._serve(self._pmi.release(pairs))
 
     # -- from the tasks ---------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ class Shell:
         """A task wrote something, or ended a stream (b"")."""
         was_full = self._output.full
         for chunk in self._output.take(task.rank, stream, data):
-            self._tell("output", {"seq": chunk.number, "io": chunk.context})
+            self.report.output(chunk)
         if self._output.full and not was_full:
             for other in self.tasks:
                 other.flow(False)
@@ -143,7 +143,8 @@ class Shell:
     def _failed(self, error: OSError) -> None:
         """A task could not be started, so that the others must not run."""
         code = 126 if error.errno == EACCES else 127
-        self._tell("failed", {"errnum": error.errno or EIO, "note": error.strerror or str(error), "status": code << 8})
+        note = error.strerror or str(error)
+        self.report.say("failed", {"errnum": error.errno or EIO, "note": note, "status": code << 8})
         for task in self.tasks:
             if task.process is None:
                 task.is_over = True
@@ -160,18 +161,20 @@ class Shell:
                 case Enter(pairs) if self.job.nnodes == 1:
                     self.release(pairs)
                 case Enter(pairs):
-                    self._exchange(pairs)
+                    self._round += 1
+                    self.report.say("enter", {"round": self._round, "pairs": pairs})
                 case Abort(rank, code, text):
                     note = f"task {rank} called PMI_Abort{': ' + text if text else ''}"
-                    self._tell("failed", {"errnum": ECANCELED, "note": note, "status": (code & 255) << 8})
+                    self.report.say("failed", {"errnum": ECANCELED, "note": note, "status": (code & 255) << 8})
 
     def _grant(self, count: int) -> None:
         if count:
-            self._tell("credit", {"bytes": count})
+            self._taken += count
+            self.report.say("credit", {"taken": self._taken})
 
     def _finish(self) -> None:
         if not self.finished:
             self.finished = True
             # Who left its group, and closed its output, is still of this job.
             self._spawn.finish({"FLUX_JOB_ID": self.job.name.f58, "FLUX_URI": self._place.uri})
-            self._tell("finish", self._exits.report())
+            self.report.finish(self._exits.report())

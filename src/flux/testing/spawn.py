@@ -75,6 +75,7 @@ class FakeProcess:
         self.sockets: dict[str, int] = {}
         self.group = True
         self.conditions = AS_THE_BROKER
+        self.said: dict[str, bytes] = defaultdict(bytes)
         self.written: dict[str, bytes] = defaultdict(bytes)
         self.closed: list[str] = []
         self.paused: set[str] = set()
@@ -105,7 +106,8 @@ class FakeProcess:
         self.signals.append(signum)
 
     def say(self, stream: str, data: bytes) -> None:
-        """It writes; b"" ends the stream."""
+        """It writes, and adds to `said`; b"" ends the stream."""
+        self.said[stream] += data
         self._watcher.output(self, stream, data)
 
     def take(self, stream: str, count: int) -> None:

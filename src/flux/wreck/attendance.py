@@ -7,6 +7,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flux.base.idset import IDset
 from flux.base.jobid import JobID
 from flux.base.mustache import job_tags, task_tags
 from flux.base.taskmap import Taskmap
@@ -43,6 +44,8 @@ class Attendance:
         self._credits = 0
         self._input: int | None = None
         self._failed = False
+        self._lost = IDset()
+        """Tasks of which we have said already what became of them."""
         self._waiting: list[int] = []
         """Signals that came before there was a job to pass them to."""
         self._interrupted = -PATIENCE
@@ -98,13 +101,19 @@ class Attendance:
         self._failed = True
         self._say(f"error: {note}")
 
+    def lost(self, note: str, tasks: str) -> None:
+        """Some of its tasks are gone with their broker; the others go on."""
+        self._lost.add(tasks)
+        self._say(f"error: {note}")
+
     def finished(self, code: int, exits: dict[str, str]) -> None:
         """It is over."""
         self._code = code
         if not self._failed:
             for status, tasks in exits.items():
-                if status != "0":
-                    self._say(f"{_named(tasks)}: {_ended(int(status))}")
+                told = IDset(tasks) - self._lost
+                if status != "0" and told:
+                    self._say(f"{_named(str(told))}: {_ended(int(status))}")
         self._handle.reactor_stop()
 
     # -- input ------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ class Watcher(Protocol):
     def output(self, task: int, stream: str, data: bytes) -> None: ...  # b"" is the end
     def granted(self, count: int) -> None: ...  # bytes of stdin that may be written besides
     def failed(self, note: str) -> None: ...  # the job cannot go on; `finished` follows
+    def lost(self, note: str, tasks: str) -> None: ...  # some tasks (RFC 22) are gone with their broker, others go on
     def finished(self, code: int, exits: dict[str, str]) -> None: ...  # task ids by wait status
 
 
@@ -74,7 +75,10 @@ class Run:
         self._watcher.granted(data["channels"]["stdin"])
 
     def _fail(self, data: dict[str, Any]) -> None:
-        self._watcher.failed(data["note"])
+        if data["severity"]:
+            self._watcher.lost(data["note"], data["tasks"])
+        else:
+            self._watcher.failed(data["note"])
 
     def _finish(self, data: dict[str, Any]) -> None:
         self._watcher.finished(exit_code(data["status"]), data["exits"])

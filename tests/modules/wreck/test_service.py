@@ -1,11 +1,13 @@
 """`wreck` in simulated sessions: real brokers and services, tasks that do what the test says."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from errno import EHOSTUNREACH, EINVAL, ENOENT, EPROTO
 from typing import Any
 
 import pytest
 
+from flux.modules.wreck.leader import PATIENCE
 from flux.testing.instance import SIMULATED, Face, SimInstance, simulate
 from flux.testing.network import ROUGH
 from flux.testing.spawn import FakeProcess, FakeSpawn
@@ -71,6 +73,13 @@ def die(spawn: FakeSpawn) -> None:
             process.exit(9)
 
 
+async def nothing_left(flux: SimInstance) -> None:
+    """No broker has anything of a job any more."""
+    for broker in flux.alive:
+        stats = await broker.rpc("wreck.stats-get", nodeid=broker.rank)
+        assert (broker.rank, stats["led"], stats["hosted"]) == (broker.rank, 0, 0)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_job_runs_on_all_ranks_and_its_output_is_complete_before_its_end(seed: int) -> None:
     async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
@@ -107,32 +116,146 @@ def test_a_client_that_leaves_takes_its_tasks_along(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_rank_that_is_lost_is_named_and_the_others_are_killed(seed: int) -> None:
+def test_a_rank_that_is_lost_is_named_and_the_others_run_on(seed: int) -> None:
     async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
         job = Job(flux, 0, 3, "0,4-5")
         await job.hear("start")
         flux.kill(5)
         told = await job.hear("exception")
-        assert (told["note"], told["errnum"], told["severity"]) == ("rank 5: lost", EHOSTUNREACH, 0)
-        await flux.settle()
-        assert [process.signals for process in by_task(spawn)] == [[9], [9], []]
-        die(spawn)
-        assert await job.end() == {"status": 9, "exits": {"9": "0-2"}}
+        assert told["note"] == "rank 5 (sim5): lost, and with it task 2"
+        assert (told["type"], told["errnum"], told["severity"], told["tasks"]) == ("node-lost", EHOSTUNREACH, 2, "2")
+        first, second, _ = by_task(spawn)
+        assert not first.signals + second.signals
+        second.say("stdout", b"still here\n")
+        first.exit(0)
+        second.exit(256)
+        assert await job.end() == {"status": 9, "exits": {"0": "0", "256": "1", "9": "2"}}
+        assert job.output(1) == "still here\n"
         flux[0].leave(job.client)
 
     play(scenario, seed=seed)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_tasks_do_not_outlive_the_broker_that_leads_their_job(seed: int) -> None:
+def test_a_job_does_not_notice_when_brokers_between_its_own_die(seed: int) -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 11, 8, "0,7-10,12-14")
+        await job.hear("start")
+        tasks = by_task(spawn)
+        said = dict.fromkeys(range(8), 0)
+
+        async def work(until: int) -> None:
+            for _ in range(until):
+                for task, process in enumerate(tasks):
+                    process.say("stdout", b"%d\n" % said[task])
+                    process.take("stdin", 1)
+                    said[task] += 1
+                await asyncio.sleep(flux.random.random() * 0.01)
+
+        job.notify("wreck.write", io={"stream": "stdin", "rank": "all", "data": "0123456789"})
+        await work(5)
+        working = asyncio.ensure_future(work(25))
+        for victim in flux.random.sample((1, 2, 3, 4, 5, 6), 3):
+            flux.kill(victim)
+            job.notify("wreck.kill", signum=10)
+            job.notify("wreck.write", io={"stream": "stdin", "rank": "all", "data": f"<{victim}>"})
+            await asyncio.sleep(flux.random.random() * 0.05)
+        job.notify("wreck.write", io={"stream": "stdin", "rank": "all", "eof": True})
+        await working
+        await flux.settle()
+        assert {len(process.signals) for process in tasks} == {3}
+        assert len({process.written["stdin"] for process in tasks}) == 1
+        assert {len(process.written["stdin"]) for process in tasks} == {19}
+        assert {tuple(process.closed) for process in tasks} == {("stdin",)}
+        for process in tasks:
+            process.exit(0)
+        assert await job.end() == {"status": 0, "exits": {"0": "0-7"}}
+        for task in range(8):
+            assert job.output(task) == "".join(f"{n}\n" for n in range(30))
+        assert "exception" not in [answer["type"] for answer in job.told]
+        flux[11].leave(job.client)
+        await flux.settle()
+        await nothing_left(flux)
+
+    play(scenario, size=15, seed=seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_pmi_barrier_survives_brokers_between(seed: int) -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 11, 8, "0,7-10,12-14")
+        await job.hear("start")
+        tasks = by_task(spawn)
+        victims = flux.random.sample((1, 2, 3, 4, 5, 6), 2)
+        for task, process in flux.random.sample(list(enumerate(tasks)), 8):
+            process.say("PMI_FD", b"cmd=put kvsname=x key=k%d value=v%d\ncmd=barrier_in\n" % (task, task))
+            if victims and flux.random.random() < 0.5:
+                flux.kill(victims.pop())
+            await asyncio.sleep(flux.random.random() * 0.01)
+        await flux.settle()
+        for process in tasks:
+            process.say("PMI_FD", b"cmd=get kvsname=x key=k3\n")
+            assert process.written["PMI_FD"].endswith(b"cmd=barrier_out rc=0\ncmd=get_result rc=0 value=v3\n")
+            assert process.written["PMI_FD"].count(b"barrier_out") == 1
+            process.exit(0)
+        assert (await job.end())["status"] == 0
+        flux[11].leave(job.client)
+
+    play(scenario, size=15, seed=seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_parallel_program_ends_with_one_of_its_ranks(seed: int) -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 0, 3, "0,4-5")
+        await job.hear("start")
+        by_task(spawn)[0].say("PMI_FD", b"cmd=barrier_in\n")
+        await flux.settle()
+        flux.kill(5)
+        assert (await job.hear("exception"))["severity"] == 0
+        await flux.settle()
+        assert [process.signals for process in by_task(spawn)[:2]] == [[9], [9]]
+        die(spawn)
+        assert (await job.end())["status"] == 9
+        flux[0].leave(job.client)
+
+    play(scenario, seed=seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_tasks_do_not_long_outlive_the_broker_that_leads_their_job(seed: int) -> None:
     async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
         job = Job(flux, 3, 3, "0,4,6")
         await job.hear("start")
         flux.kill(3)
         await flux.settle()
+        assert not any(process.signals for process in spawn.processes)
+        await asyncio.sleep(PATIENCE)
         assert [set(process.signals) for process in spawn.processes] == [{9}] * 3
         die(spawn)
         await flux.settle()
+        await nothing_left(flux)
+
+    play(scenario, seed=seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_who_can_be_reached_again_after_it_was_given_up_ends_its_tasks(seed: int) -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        flux[0].host.attributes.set("wreck.patience", "0s")
+        job = Job(flux, 0, 2, "2-3")
+        await job.hear("start")
+        flux.kill(1)
+        assert (await job.hear("exception"))["tasks"] == "1"
+        await flux.settle()
+        first, second = by_task(spawn)
+        assert (first.signals, second.signals) == ([], [9])
+        second.exit(9)
+        first.exit(0)
+        assert (await job.end())["exits"] == {"0": "0", "9": "1"}
+        flux[0].leave(job.client)
+        await flux.settle()
+        await nothing_left(flux)
 
     play(scenario, seed=seed)
 
@@ -252,8 +375,9 @@ def test_unloading_wreck_kills_what_it_runs() -> None:
         ("wreck.run", {"command": "a", "environment": {}}, EPROTO),
         ("wreck.kill", {"id": 5, "signum": 9}, ENOENT),
         ("wreck.write", {"id": 5, "io": {}}, ENOENT),
-        ("wreck.attend", {"id": 5}, ENOENT),
-        ("wreck.exchange", {"id": 5, "node": 0, "pairs": {}}, ENOENT),
+        ("wreck.attend", {"id": 5, "node": 0}, ENOENT),
+        ("wreck.release", {"id": 5, "number": 1, "pairs": {}}, ENOENT),
+        ("wreck.signal", {"id": 5, "number": 1, "signum": 9}, ENOENT),
     ],
 )
 def test_bad_requests_are_refused(topic: str, data: dict[str, Any], errnum: int) -> None:

@@ -1,20 +1,23 @@
 """`wreck`, the remote execution service: the broker that is asked leads the job, those with tasks host its shells."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from errno import EEXIST, EINVAL, ENOENT
+from errno import EHOSTUNREACH, EINVAL, ENOENT
 from typing import Any
 
 import msgspec
 
+from flux.base.duration import parse_fsd
 from flux.base.idset import IDset
 from flux.base.jobid import JobID
+from flux.modules.wreck.actions import Action, Again, Answer, Ask, Over, Release, Start
+from flux.modules.wreck.hosted import Hosted
 from flux.modules.wreck.ids import JobIDs
-from flux.modules.wreck.leader import Action, Answer, Ask, Leader, Over
+from flux.modules.wreck.leader import Leader
 from flux.runtime import rundir
-from flux.service import LATER, Call, Later, Service, request
-from flux.service.kit import LOG_ERR
+from flux.service import ALL, LATER, Call, Later, Service, request
+from flux.service.kit import LOG_ERR, LOG_WARNING
 from flux.shell.job import Job
 from flux.shell.place import Place
 from flux.shell.plan import plan
@@ -23,15 +26,18 @@ from flux.wire.message import STREAMING, Response
 
 WINDOW, LEAST_WINDOW = 8 << 20, 1 << 16
 """Bytes of output that may be under way to a client, shared out to a job's nodes; and the least that a node gets."""
+PATIENCE = "wreck.patience"
+"""The attribute that says for how long a job's nodes, and who leads it, are tried when they cannot be reached."""
 
 
 class Led:
     """A job that was asked for here."""
 
-    def __init__(self, leader: Leader, call: Call, command: list[str]) -> None:
-        self.leader, self.call, self.command = leader, call, command
-        self.attending: list[Call] = []
-        self.in_barrier: list[Call] = []
+    def __init__(self, leader: Leader, call: Call, job: Job) -> None:
+        self.leader, self.call = leader, call
+        self.job = job
+        """What its first node is told."""
+        self.attending: dict[int, Call] = {}
 
 
 class Wreck(Service):
@@ -40,17 +46,18 @@ class Wreck(Service):
     async def start(self) -> None:
         """Begins without jobs."""
         self._led: dict[int, Led] = {}
-        self._shells: dict[int, Shell] = {}
+        self._hosted: dict[int, Hosted] = {}
         self._none_left = asyncio.Event()
         self._ids = JobIDs(self.host.rank)
         self._began = float(self._attribute("broker.starttime") or self.host.wall())
+        self.follow(PATIENCE, self._take_patience, "15s")
 
     async def stop(self) -> None:
         """Kills what runs here, and waits until it is dead."""
         self._none_left.clear()
-        for shell in list(self._shells.values()):
-            shell.give_up(f"rank {self.host.rank}: wreck was unloaded")
-        if self._shells:
+        for hosted in self._busy:
+            hosted.shell.give_up(f"rank {self.host.rank}: wreck was unloaded")
+        if self._busy:
             await self._none_left.wait()
 
     # -- for clients ------------------------------------------------------------------------------------------------
@@ -72,23 +79,21 @@ class Wreck(Service):
             raise OSError(EINVAL, "no command")
         made = plan(ntasks, self._ranks(ranks))
         id = self._ids.next(int((self.host.wall() - self._began) * 1000))
-        led = self._led[id] = Led(Leader(id, made), call, command)
-        self._do(led, led.leader.accepted())
+        job = Job(
+            id=id,
+            node=0,
+            ranks=list(made.ranks),
+            leader=self.host.rank,
+            taskmap=made.taskmap.to_json(),
+            command=command,
+            environment=environment,
+            cwd=cwd,
+            unbuffered=unbuffered,
+            window=max(LEAST_WINDOW, WINDOW // len(made.ranks)),
+        )
+        led = self._led[id] = Led(Leader(id, made, self._patience), call, job)
         call.on_close = lambda: self._do(led, led.leader.abandoned())
-        for node, rank in enumerate(made.ranks):
-            job = Job(
-                id=id,
-                node=node,
-                ranks=list(made.ranks),
-                leader=self.host.rank,
-                taskmap=made.taskmap.to_json(),
-                command=command,
-                environment=environment,
-                cwd=cwd,
-                unbuffered=unbuffered,
-                window=max(LEAST_WINDOW, WINDOW // len(made.ranks)),
-            )
-            self._start_node(led, node, rank, job)
+        self._do(led, led.leader.begin())
         return LATER
 
     @request()
@@ -112,35 +117,51 @@ class Wreck(Service):
         """The jobs that were asked for here and are not over."""
         return {"jobs": [_described(led) for led in self._led.values()]}
 
+    @request(allow=ALL)
+    def stats_get(self, call: Call) -> dict[str, Any]:
+        """Jobs that this broker leads, and jobs with tasks here."""
+        return super().stats_get(call) | {"led": len(self._led), "hosted": len(self._hosted)}
+
     # -- between brokers: the leader's side -------------------------------------------------------------------------
 
     @request()
-    def attend(self, call: Call, *, id: int) -> Later:
-        """A node waits for the end of the job; were this broker to die, it would hear that too."""
-        self._find(id).attending.append(call)
-        return LATER
+    def attend(self, call: Call, *, id: int, node: int) -> Later:
+        """A node waits for the end of the job; were this broker to die, it would hear that too.
 
-    @request()
-    def exchange(self, call: Call, *, id: int, node: int, pairs: dict[str, str]) -> Later:
-        """A node is in a PMI barrier; answered with everybody's pairs when all are."""
+        To who takes a stream it is said at once that the job is there.
+        """
         led = self._find(id)
-        led.in_barrier.append(call)
-        everybody = led.leader.entered(node, pairs)
-        if everybody is not None:
-            waiting, led.in_barrier = led.in_barrier, []
-            for other in waiting:
-                other.respond({"pairs": everybody})
+        if not led.leader.counts_on(node):
+            raise OSError(ENOENT, f"{JobID(id)}: rank {self.host.rank} has given up node {node}")
+        _settle(led.attending.get(node))
+        led.attending[node] = call
+        if call.request.streaming:
+            call.respond({})
         return LATER
 
-    def _start_node(self, led: Led, node: int, rank: int, job: Job) -> None:
+    def _start(self, led: Led, start: Start) -> None:
+        node, attempt = start.node, start.attempt
+
         def told(response: Response) -> None:
             if response.errnum:
-                self._do(led, led.leader.lost(node, response.errnum, response.text()))
+                broken = led.leader.broken(node, attempt, response.errnum, response.text(), self.host.now())
+                self._do(led, broken)
             else:
                 said = response.body()
-                self._do(led, led.leader.heard(node, said["type"], said["data"]))
+                self._do(led, led.leader.heard(node, attempt, said["type"], said["data"]))
 
-        self.send_request("wreck.start", {"job": msgspec.to_builtins(job)}, told, nodeid=rank, flags=STREAMING)
+        job = msgspec.to_builtins(msgspec.structs.replace(led.job, node=node))
+        self.send_request("wreck.start", {"job": job, **start.data}, told, nodeid=start.rank, flags=STREAMING)
+
+    def _ask(self, led: Led, ask: Ask) -> None:
+        def told(response: Response) -> None:
+            self._do(led, led.leader.asked(ask, response.errnum, self.host.now()))
+
+        self.send_request(ask.topic, ask.data, told, nodeid=ask.rank)
+
+    async def _again(self, led: Led, again: Again) -> None:
+        await asyncio.sleep(again.pause)
+        self._do(led, led.leader.again(again.node, again.attempt))
 
     def _do_for(self, id: int, what: Any) -> None:
         led = self._find(id)
@@ -151,18 +172,22 @@ class Wreck(Service):
             match action:
                 case Answer(type, data):
                     led.call.respond({"id": led.leader.id, "type": type, "data": data})
-                case Ask(rank, topic, data):
-                    self.notify(topic, data, nodeid=rank)
+                case Start():
+                    self._start(led, action)
+                case Ask():
+                    self._ask(led, action)
+                case Again():
+                    self.run(self._again(led, action))
+                case Release(node):
+                    _settle(led.attending.pop(node, None))
                 case Over():
                     self._forget(led)
 
     def _forget(self, led: Led) -> None:
         del self._led[led.leader.id]
         led.call.end()
-        for call in led.attending:
-            call.respond()
-        for call in led.in_barrier:
-            call.refuse(ENOENT, "the job is over")
+        for call in led.attending.values():
+            _settle(call)
 
     def _find(self, id: int) -> Led:
         if id not in self._led:
@@ -172,62 +197,113 @@ class Wreck(Service):
     # -- between brokers: a node's side -----------------------------------------------------------------------------
 
     @request("start", stream=True)
-    def host_job(self, call: Call, *, job: Job) -> Later:
-        """Starts the tasks of a job that belong here, and tells the leader all that becomes of them."""
-        if job.id in self._shells:
-            raise OSError(EEXIST, f"{job.name}: runs here already")
-        tmpdir = self._make_tmpdir(job)
+    def host_job(
+        self, call: Call, *, job: Job, attempt: int = 1, resume: bool = False, after: int = 0, consumed: int = 0
+    ) -> Later:
+        """Starts the tasks of a job that belong here, and tells the leader all that becomes of them.
 
-        def tell(type: str, data: dict[str, Any]) -> None:
-            call.respond({"type": type, "data": data})
-            if type == "finish":
-                self._finished(job.id, tmpdir)
-                call.end()
-
-        def exchange(pairs: dict[str, str]) -> None:
-            self._exchange(job, shell, pairs)
-
-        level = int(self._attribute("instance-level") or 0) + 1
-        path = self._attribute("jobid-path") or "/"
-        place = Place(self._attribute("local-uri"), tmpdir, self.host.hostname, level, path)
-        shell = self._shells[job.id] = Shell(job, place, self.host.spawn, tell, exchange)
-        call.on_close = shell.end
-        if job.leader != self.host.rank:
-            self.send_request("wreck.attend", {"id": job.id}, lambda _: shell.end(), nodeid=job.leader)
-        self.run(shell.start())
+        If they are here already, it tells what the leader does not have: it has the output up to number `after`, its
+        client that up to `consumed`. To `resume` they must be.
+        """
+        hosted = self._hosted.get(job.id)
+        if hosted is not None:
+            hosted.asked(call, attempt, after, consumed)
+            return LATER
+        if resume:
+            raise OSError(ENOENT, "knows nothing of the job any more")
+        hosted = self._host(job)
+        hosted.asked(call, attempt, after, consumed)
+        if job.leader == self.host.rank:
+            hosted.released = True
+            call.on_close = hosted.shell.end
+        else:
+            self._attend(hosted)
+        self.run(hosted.shell.start())
         return LATER
 
     @request()
-    def signal(self, call: Call, *, id: int, signum: int) -> None:
-        """Signals the tasks here."""
-        if id in self._shells:
-            self._shells[id].signal(signum)
+    def signal(self, call: Call, *, id: int, number: int, signum: int) -> None:
+        """Signals the tasks here. As all orders, it is given again when it may be lost, and obeyed once."""
+        self._order(id, number, lambda shell: shell.signal(signum))
 
     @request()
-    def input(self, call: Call, *, id: int, io: dict[str, Any]) -> None:
+    def input(self, call: Call, *, id: int, number: int, io: dict[str, Any]) -> None:
         """Passes stdin to the tasks here."""
-        if id in self._shells:
-            self._shells[id].write(io)
+        self._order(id, number, lambda shell: shell.write(io))
+
+    @request()
+    def release(self, call: Call, *, id: int, number: int, pairs: dict[str, str]) -> None:
+        """All nodes are in the PMI barrier that the tasks here have come to; these are everybody's pairs."""
+        self._order(id, number, lambda shell: shell.release(pairs))
+
+    @request()
+    def end(self, call: Call, *, id: int, number: int) -> None:
+        """Kills the tasks here; the job has failed."""
+        self._order(id, number, Shell.end)
 
     @request()
     def consumed(self, call: Call, *, id: int, seq: int) -> None:
         """The client has our output up to a number."""
-        if id in self._shells:
-            self._shells[id].acknowledge(seq)
+        if id in self._hosted:
+            self._hosted[id].shell.acknowledge(seq)
 
-    @request()
-    def end(self, call: Call, *, id: int) -> None:
-        """Kills the tasks here; the job has failed."""
-        if id in self._shells:
-            self._shells[id].end()
+    def _order(self, id: int, number: int, do: Callable[[Shell], None]) -> None:
+        if id not in self._hosted:
+            raise OSError(ENOENT, f"{JobID(id)}: no such job")
+        hosted = self._hosted[id]
+        hosted.obey(number, lambda: do(hosted.shell))
 
-    def _exchange(self, job: Job, shell: Shell, pairs: dict[str, str]) -> None:
+    def _host(self, job: Job) -> Hosted:
+        tmpdir = self._make_tmpdir(job)
+        level = int(self._attribute("instance-level") or 0) + 1
+        path = self._attribute("jobid-path") or "/"
+        place = Place(self._attribute("local-uri"), tmpdir, self.host.hostname, level, path)
+        hosted = Hosted(job, self.host.hostname, self._patience, lambda: self._finished(hosted, tmpdir))
+        hosted.shell = Shell(job, place, self.host.spawn, hosted.tell)
+        self._hosted[job.id] = hosted
+        return hosted
+
+    @property
+    def _busy(self) -> list[Hosted]:
+        """The jobs with tasks here that are not over."""
+        return [hosted for hosted in self._hosted.values() if not hosted.over]
+
+    def _attend(self, hosted: Hosted, flags: int = 0) -> None:
+        """Waits for the end of the job, of which the leader's broker tells, or its death."""
+
         def told(response: Response) -> None:
-            if not response.errnum:
-                shell.release(response.body()["pairs"])
+            if response.errnum == EHOSTUNREACH:
+                self._attend_later(hosted)
+            elif flags and not response.errnum:
+                hosted.patience.heard()
+            else:
+                self._let_go(hosted)
 
-        data = {"id": job.id, "node": job.node, "pairs": pairs}
-        self.send_request("wreck.exchange", data, told, nodeid=job.leader)
+        data = {"id": hosted.job.id, "node": hosted.job.node}
+        self.send_request("wreck.attend", data, told, nodeid=hosted.job.leader, flags=flags)
+
+    def _attend_later(self, hosted: Hosted) -> None:
+        """The leader cannot be reached, or the way to it is broken: it is looked for, for a while."""
+        pause = hosted.patience.failed(self.host.now())
+        if pause is not None:
+            self.run(self._attend_after(pause, hosted))
+            return
+        if not hosted.over:
+            self.log(
+                LOG_WARNING, f"{hosted.job.name}: rank {hosted.job.leader}, who leads it, is lost: tasks are killed"
+            )
+        self._let_go(hosted)
+
+    async def _attend_after(self, pause: float, hosted: Hosted) -> None:
+        await asyncio.sleep(pause)
+        self._attend(hosted, STREAMING)
+
+    def _let_go(self, hosted: Hosted) -> None:
+        """Nobody wants to know any more what becomes of the tasks."""
+        hosted.released = True
+        hosted.shell.end()
+        if hosted.over:
+            self._hosted.pop(hosted.job.id, None)
 
     def _make_tmpdir(self, job: Job) -> str:
         base = self._attribute("rundir")
@@ -240,9 +316,11 @@ class Wreck(Service):
                 return ""
         return path
 
-    def _finished(self, id: int, tmpdir: str) -> None:
-        self._shells.pop(id, None)
-        if not self._shells:
+    def _finished(self, hosted: Hosted, tmpdir: str) -> None:
+        """Nothing more will come of the tasks. What they said is kept until the leader says that it has it all."""
+        if hosted.released:
+            self._hosted.pop(hosted.job.id, None)
+        if not self._busy:
             self._none_left.set()
         if tmpdir and not rundir.remove_empty(tmpdir):
             self.run(asyncio.to_thread(rundir.remove, tmpdir))
@@ -258,10 +336,22 @@ class Wreck(Service):
             raise OSError(EINVAL, f"rank {ranks[-1]}: this instance has ranks 0-{self.host.size - 1}")
         return ranks
 
+    def _take_patience(self, text: str) -> None:
+        try:
+            self._patience = parse_fsd(text)
+        except ValueError:
+            raise OSError(EINVAL, f"{PATIENCE}: '{text}' is not a duration") from None
+
     def _attribute(self, name: str) -> str:
         with suppress(OSError):
             return self.host.attributes.get(name)
         return ""
+
+
+def _settle(call: Call | None) -> None:
+    """Lets a node go that attends: it is answered by the end of the stream if it takes one."""
+    if call is not None:
+        call.end() if call.request.streaming else call.respond()
 
 
 def _described(led: Led) -> dict[str, Any]:
@@ -271,5 +361,5 @@ def _described(led: Led) -> dict[str, Any]:
         "state": led.leader.state,
         "ntasks": made.ntasks,
         "ranks": str(IDset(made.ranks)),
-        "command": led.command,
+        "command": led.job.command,
     }
