@@ -96,6 +96,10 @@ class ModuleTable:
         """What is loaded, in the order it was, besides what is part of the broker."""
         return [name for name, loaded in self._modules.items() if loaded.path != RESIDENT]
 
+    def everybody(self) -> Sequence[str]:
+        """What is loaded, with what is part of the broker."""
+        return tuple(self._modules)
+
     def list(self) -> list[dict[str, Any]]:
         """All modules, as module.list answers them."""
         now = self._broker.loop.time()

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from flux.base.config import Config
 from flux.base.version import INTERFACE
-from flux.broker import boot
+from flux.broker import boot, tuning
 from flux.broker.attributes import AttributeTable
 from flux.broker.broker import Broker
 from flux.broker.defaults import CHANGEABLE, check
@@ -22,14 +23,16 @@ from flux.broker.session import Session
 from flux.overlay.card import Card
 from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
-from flux.overlay.topology import Kary, topology
+from flux.overlay.topology import Topology
 from flux.runtime import rundir, system
 from flux.runtime.keeper import Keeper, fork_keeper
 from flux.runtime.linux import set_process_name
 from flux.runtime.listener import listen
 from flux.runtime.pmi import Bootstrap
 from flux.runtime.spawn import Spawner
+from flux.runtime.tuning import Tuning
 from flux.runtime.wiring import Ears, Endpoint, Wiring
+from flux.service.configuration import Configuration
 
 THRESHOLDS = (700, 10, 10)
 """Python's own: while it starts, the `flux` command collects no garbage."""
@@ -40,8 +43,10 @@ def main(options: BrokerOptions, pmi: Bootstrap | None = None, keeper: Keeper | 
 
     A broker that nobody gives these finds PMI by its environment, and forks a keeper of its own.
     """
+    options = options.located()
     try:
-        pmi = pmi or Bootstrap()
+        config = options.config or options.read()
+        pmi = boot.method(pmi or Bootstrap(), config, options.attributes)
     except OSError as error:
         system.to_stderr(f"flux-broker: {error.strerror}")
         return 1
@@ -49,7 +54,7 @@ def main(options: BrokerOptions, pmi: Bootstrap | None = None, keeper: Keeper | 
     keeper = keeper or fork_keeper()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(Process(options, pmi, keeper).run())
+            return runner.run(Process(options, config, pmi, keeper).run())
     except OSError as error:
         system.to_stderr(f"flux-broker: rank {pmi.rank}: {error.strerror or error}")
         pmi.abort(1, "broker could not start")
@@ -59,8 +64,8 @@ def main(options: BrokerOptions, pmi: Bootstrap | None = None, keeper: Keeper | 
 class Process:
     """The making of one broker, and its unmaking."""
 
-    def __init__(self, options: BrokerOptions, pmi: Bootstrap, keeper: Keeper) -> None:
-        self._options, self._pmi, self._keeper = options, pmi, keeper
+    def __init__(self, options: BrokerOptions, config: Config, pmi: Bootstrap, keeper: Keeper) -> None:
+        self._options, self._config, self._pmi, self._keeper = options, config, pmi, keeper
         self._uuid = boot.identity(pmi)
         self._own_rundir = ""
 
@@ -71,7 +76,7 @@ class Process:
         wiring: Wiring | None = None
         try:
             attributes = self._attributes()
-            tree = topology(attributes.get("tbon.topo"), self._pmi.size)
+            tree = boot.tree_of(self._pmi, self._config, attributes.get("tbon.topo"))
             self._describe(attributes, tree)
             wiring, connect = self._wire(attributes, tree)
             session = self._assemble(attributes, tree, wiring, connect)
@@ -95,11 +100,18 @@ class Process:
     # -- making -----------------------------------------------------------------------------------------------------
 
     def _attributes(self) -> AttributeTable:
-        """The attributes by their defaults, then by -S."""
+        """The attributes by their defaults, then by -S; those of the tree also by the configuration."""
         table = AttributeTable(CHANGEABLE)
-        for name, value in self._options.attributes.items():
+        settings = self._options.attributes
+        for name, value in settings.items():
             check(name, value, self._pmi.size)
             table.set(name, value)
+        self._tree_settings = tuning.settled(self._config, settings)
+        tuning.describe(self._tree_settings, table, self._pmi.rank)
+        by_config = boot.method_name(self._pmi) == "config"
+        table.set("tbon.topo", tuning.shape(self._config, settings, by_config=by_config))
+        if self._options.config_path:
+            table.fix("config.path", self._options.config_path)
         given = table.lookup("rundir", "")
         if given:
             rundir.check(given)
@@ -108,7 +120,7 @@ class Process:
         table.fix("rundir", given or self._own_rundir)
         return table
 
-    def _describe(self, table: AttributeTable, tree: Kary) -> None:
+    def _describe(self, table: AttributeTable, tree: Topology) -> None:
         """The attributes that say what and where this broker is."""
         rank, rundir = self._pmi.rank, table.get("rundir")
         parent_uri = os.environ.pop("FLUX_URI", "")
@@ -116,12 +128,12 @@ class Process:
             "rank": rank,
             "size": self._pmi.size,
             "version": INTERFACE,
-            "hostname": system.hostname(),
+            "hostname": table.lookup("hostname", system.hostname()),
             "broker.pid": os.getpid(),
             "security.owner": os.getuid(),
             "broker.uuid": self._uuid,
             "broker.starttime": f"{system.wall():.2f}",
-            "broker.boot-method": "single" if self._pmi.size == 1 and not self._pmi.name else "simple",
+            "broker.boot-method": boot.method_name(self._pmi),
             "local-uri": f"local://{rundir}/local-{rank}",
             "tbon.topo": str(tree),
             "tbon.level": tree.level(rank),
@@ -136,14 +148,14 @@ class Process:
         if parent_uri:
             table.fix("parent-uri", parent_uri)
 
-    def _wire(self, attributes: AttributeTable, tree: Kary) -> tuple[Wiring, Callable[[], None]]:
+    def _wire(self, attributes: AttributeTable, tree: Topology) -> tuple[Wiring, Callable[[], None]]:
         """Makes the sockets and finds the others; returns what connects to the parent."""
         pmi = self._pmi
         where = boot.reach(pmi, attributes)
         self._node = Node(pmi.rank, self._uuid, pmi.size)
         self._broker = broker = Broker(self._node, self._loop, system.wall)
         ears = Ears(broker.receive, broker.lost, lambda text: broker.log(4, "overlay", text))
-        wiring = broker.links = Wiring(self._loop, self._uuid, ears, where.keys)
+        wiring = broker.links = Wiring(self._loop, self._uuid, ears, where.keys, self._tuning())
         if pmi.size == 1:
             attributes.fix("hostlist", attributes.get("hostname"))
             return wiring, lambda: None
@@ -157,13 +169,19 @@ class Process:
         attributes.fix("tbon.endpoint", end.tree)
         return wiring, lambda: self._connect(wiring, tree, cards, attributes)
 
-    def _connect(self, wiring: Wiring, tree: Kary, cards: dict[int, Card], attributes: AttributeTable) -> None:
+    def _tuning(self) -> Tuning:
+        ipv6 = boot.method_name(self._pmi) == "config" and self._config.bootstrap.enable_ipv6
+        return tuning.sockets(self._tree_settings, self._pmi.rank, ipv6)
+
+    def _connect(self, wiring: Wiring, tree: Topology, cards: dict[int, Card], attributes: AttributeTable) -> None:
         parent = cards[tree.parent(self._pmi.rank) or 0]
         attributes.fix("tbon.parent-endpoint", parent.tree)
         wiring.connect(parent.uuid, Endpoint(parent.tree, parent.event, parent.pubkey))
         self._broker.act(self._node.attach(parent.uuid.encode()))
 
-    def _assemble(self, attributes: AttributeTable, tree: Kary, wiring: Wiring, connect: Callable[[], None]) -> Session:
+    def _assemble(
+        self, attributes: AttributeTable, tree: Topology, wiring: Wiring, connect: Callable[[], None]
+    ) -> Session:
         """Joins broker, host, modules and life."""
         broker = self._broker
         host = BrokerHost(broker, attributes, self._spawner, Clock(system.wall, system.rusage))
@@ -182,6 +200,9 @@ class Process:
             "listen": listen,
             "stderr": system.to_stderr,
             "logfile": system.LogFile,
+            "config": Configuration(self._config, self._options.read),
+            "given": self._options.attributes,
+            "belongs": system.belongs,
         }
         for name, port in ports.items():
             host.offer(name, port)

@@ -5,6 +5,7 @@ CATEGORIES = {
         "start": "start a session, here or on the nodes of a launcher",
         "broker": "run one broker of a session",
         "shutdown": "end the session",
+        "keygen": "make the certificate that a configured session needs",
         "uptime": "show how long the session has been running, and how large it is",
     },
     "Programs": {
@@ -22,6 +23,7 @@ CATEGORIES = {
         "setattr": "change a broker attribute",
         "lsattr": "list the broker attributes",
         "module": "list, load and remove broker modules",
+        "config": "show and change the configuration",
         "dmesg": "show the log of a broker",
         "logger": "write a line to the log",
     },

@@ -3,8 +3,12 @@
 from errno import EINVAL
 from typing import Any, ClassVar
 
+from flux.base.config import Config
+from flux.broker import tuning
+from flux.broker.broker import Broker
+from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
-from flux.overlay.topology import Kary
+from flux.overlay.topology import Topology
 from flux.service import Call, Service, request
 from flux.wire.message import USER
 
@@ -14,10 +18,26 @@ class OverlayService(Service):
 
     name: ClassVar[str] = "overlay"
 
+    def configured(self, config: Config) -> None:
+        """What can change while the broker runs, does: after which silence a child is torpid. -S is for the start."""
+        start = self.host.port("life").state <= State.CONFIG_SYNC
+        tree = tuning.settled(config, self.host.port("given") if start else {})
+        tuning.describe_torpid(tree, self.host.attributes)
+
+    @request()
+    def disconnect_parent(self, call: Call, *, reason: str) -> None:
+        """Gives up the parent, because somebody has found that it does not do its work."""
+        node: Node = self.host.port("node")
+        broker: Broker = self.host.port("neighbours")
+        if node.parent is not None:
+            if broker.links is not None:
+                broker.links.disconnect(node.parent)
+            broker.lost(node.parent, reason)
+
     @request(allow=USER)
     def topology(self, call: Call, *, rank: int) -> dict[str, Any]:
         """The tree below `rank`, as it was wired at the start."""
-        tree: Kary = self.host.port("topology")
+        tree: Topology = self.host.port("topology")
         if not 0 <= rank < self.host.size:
             raise OSError(EINVAL, f"no rank {rank} in this instance")
         return _below(tree, rank)
@@ -37,7 +57,7 @@ class OverlayService(Service):
         }
 
 
-def _below(tree: Kary, rank: int) -> dict[str, Any]:
+def _below(tree: Topology, rank: int) -> dict[str, Any]:
     return {
         "rank": rank,
         "size": tree.descendants(rank) + 1,
