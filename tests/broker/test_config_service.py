@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flux.base.config import Config, from_toml, joined
+from flux.overlay.notices import Notice, ParentLost
 from flux.service import Service
 from flux.service.configuration import Configuration
 from flux.testing.instance import SimInstance, simulate
@@ -226,6 +227,26 @@ def test_who_lost_events_asks_rank_0() -> None:
         assert await get(flux, 2) == PERIOD
 
     simulate(scenario, 3)
+
+
+def test_a_parent_can_be_given_up_for_a_reason() -> None:
+    async def play() -> list[str]:
+        flux = SimInstance(asyncio.get_running_loop(), 3, topo="kary:1")
+        await flux.up()
+        heard: list[Notice] = []
+        told = flux[2].broker.told
+
+        def note(notice: Notice) -> None:
+            heard.append(notice)
+            told(notice)
+
+        flux[2].broker.told = note
+        await flux[2].rpc("overlay.disconnect-parent", {"reason": "no heartbeat for 5m"})
+        await asyncio.sleep(1)
+        return [notice.reason for notice in heard if isinstance(notice, ParentLost)]
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(play()) == ["no heartbeat for 5m"]
 
 
 def test_torpid_times_change_while_the_session_runs() -> None:
