@@ -37,7 +37,7 @@ def test_who_has_been_told_puts_nothing_and_waits_for_nobody() -> None:
     attributes = AttributeTable()
     with forked(2, boot.foretold(3, {"rundir": "/run/x"})) as pmi:
         own = read_card(2, pmi.get("2"))
-        assert boot.reach(pmi, attributes) == (True, None)
+        assert boot.reach(pmi, attributes) == boot.Reach(True, None)
         assert boot.exchange(pmi, own, topology("kary:2", 3), attributes, True).keys() == {0}
     assert attributes.get("broker.mapping") == "[[0,1,3,1]]"
     assert attributes.get("hostlist") == ",".join([own.host] * 3)

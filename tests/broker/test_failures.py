@@ -135,7 +135,7 @@ for rank in range(3):
             print(answer["io"]["data"].strip(), flush=True)
             break
 print("ready", flush=True)
-h.reactor_run()
+waiting[0].get()  # for ever
 """
 
 

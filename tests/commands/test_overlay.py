@@ -112,7 +112,10 @@ def test_a_parent_is_named_by_where_it_listens_as_well(tree: Session) -> None:
         (["overlay", "disconnect", "0"], "flux-overlay: rank 0 has no parent"),
         (["overlay", "disconnect", "-r", "1", "5"], "flux-overlay: rank 5 is not a child of rank 1"),
         (["overlay", "lookup", "x"], "flux-overlay: 'x' is neither a rank nor a host of this instance"),
-        (["overlay", "reshape", "star"], "flux-overlay: tbon.topo: unknown topology 'star' (known: kary:K)"),
+        (
+            ["overlay", "reshape", "star"],
+            "flux-overlay: tbon.topo: unknown topology 'star' (known: kary:K, mincrit, mincrit:K, binomial, custom)",
+        ),
         (["overlay", "trace", "-t", "x"], "flux-overlay: --type: 'x' is not one of request, response, event, control"),
     ],
 )

@@ -10,7 +10,7 @@ from flux.commands import parser
 from flux.commands.table import COMMANDS, module_name
 from tests.session import flux
 
-SESSIONLESS = {"help", "version", "env", "python", "start", "broker"}
+SESSIONLESS = {"help", "version", "env", "python", "start", "broker", "keygen"}
 """Commands that do without a session."""
 ARGUMENTS = {
     "ping": ["0"],
@@ -27,6 +27,7 @@ ARGUMENTS = {
     "exec": ["true"],
     "overlay": ["status"],
     "comms": ["info"],
+    "config": ["get"],
 }
 """What makes a complete command line of a command."""
 

@@ -183,8 +183,8 @@ def test_a_broker_that_cannot_start_is_named(tmp_path: Path, words: list[str]) -
 @pytest.mark.parametrize(
     ("setting", "why"),
     [
-        ("tbon.topo=foo", "tbon.topo: unknown topology 'foo' (known: kary:K)"),
-        ("tbon.topo=kary:x", "tbon.topo: unknown topology 'kary:x' (known: kary:K)"),
+        ("tbon.topo=foo", "tbon.topo: unknown topology 'foo' (known: kary:K, mincrit, "),
+        ("tbon.topo=kary:x", "tbon.topo: unknown topology 'kary:x' (known: kary:K, "),
         ("broker.quorum=9", "-S broker.quorum: '9' is not a number from 1 to the size, "),
         ("rank=3", "-S rank: this attribute says how things are, it cannot be set"),
     ],

@@ -124,7 +124,7 @@ def test_a_thousand_brokers_come_up_and_go_down() -> None:
     ("words", "reason"),
     [
         (["--brokers", "0"], "argument --brokers: invalid number value: '0'"),
-        (["--topo", "foo"], "tbon.topo: unknown topology 'foo' (known: kary:K)"),
+        (["--topo", "foo"], "tbon.topo: unknown topology 'foo' (known: kary:K, mincrit"),
     ],
 )
 def test_a_session_that_cannot_be_is_one_line(

@@ -1,13 +1,17 @@
 """How a broker finds the others: endpoints, business cards over PMI, the connection to its parent."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from errno import EINVAL
 from typing import NamedTuple
 
+from flux.base.config import Config
 from flux.base.hostlist import Hostlist
 from flux.base.taskmap import Taskmap
 from flux.broker.attributes import AttributeTable
+from flux.broker.bootconfig import ConfigBoot
+from flux.broker.tuning import tree_by_config
 from flux.overlay.card import Card, read_card
-from flux.overlay.topology import Kary
+from flux.overlay.topology import Topology, topology
 from flux.runtime import system
 from flux.runtime.curve import Keys, fresh_keys
 from flux.runtime.pmi import Bootstrap
@@ -19,6 +23,42 @@ class Reach(NamedTuple):
 
     local: bool
     keys: Keys | None
+    bind: Callable[[], tuple[str, str]] | None = None
+    """Says where to listen, if that is not below the run directory; OSError if nobody knows."""
+    reached: Callable[[], tuple[str, str]] | None = None
+    """Says where others find us then, if that is not the same."""
+
+
+def method(pmi: Bootstrap, config: Config, given: Mapping[str, str]) -> Bootstrap:
+    """How this broker finds the others: by configuration if that has a table `bootstrap`, unless -S says otherwise.
+
+    OSError says why this is none of its brokers.
+    """
+    wanted = given.get("broker.boot-method") or ("config" if config.has("bootstrap") else "")
+    if wanted == "single" and pmi.size > 1:
+        return Bootstrap({})
+    if wanted == "simple" and pmi.fileno() < 0:
+        raise OSError(EINVAL, "-S broker.boot-method=simple: there is no PMI")
+    if wanted != "config":
+        return pmi
+    names = [given["hostname"]] if "hostname" in given else [system.full_hostname(), system.hostname()]
+    return ConfigBoot(config.bootstrap, names, pmi)
+
+
+def method_name(pmi: Bootstrap) -> str:
+    """What the attribute broker.boot-method says."""
+    if isinstance(pmi, ConfigBoot):
+        return "config"
+    return "single" if pmi.size == 1 and not pmi.name else "simple"
+
+
+def tree_of(pmi: Bootstrap, config: Config, text: str) -> Topology:
+    """The tree that the session begins with. OSError(EINVAL) says why there is none."""
+    if not isinstance(pmi, ConfigBoot):
+        return topology(text, pmi.size)
+    tree = tree_by_config(config, text)
+    pmi.check_parent(tree.parent(pmi.rank))
+    return tree
 
 
 def foretold(size: int, attributes: Mapping[str, str]) -> dict[str, str]:
@@ -40,13 +80,28 @@ def reach(pmi: Bootstrap, attributes: AttributeTable) -> Reach:
     """ipc on one host, tcp with CURVE when PMI says that there are several, or cannot say, or by tbon.prefertcp."""
     if pmi.size == 1:
         return Reach(True, None)
+    if isinstance(pmi, ConfigBoot):
+        own = pmi
+        return Reach(False, own.keys, lambda: own.bind, lambda: own.reached)
     if pmi.told:
         attributes.fix("broker.mapping", pmi.get("flux.taskmap") or "")
         return Reach(True, None)
     if _prefers_tcp(attributes.lookup("tbon.prefertcp", "0")):
-        return Reach(False, fresh_keys())
-    local = _nodes(pmi, attributes) == 1
-    return Reach(local, None if local else fresh_keys())
+        return _by_tcp(attributes)
+    return Reach(True, None) if _nodes(pmi, attributes) == 1 else _by_tcp(attributes)
+
+
+def _by_tcp(attributes: AttributeTable) -> Reach:
+    """Any port of the address that other hosts know us by."""
+    hint = attributes.lookup("tbon.interface-hint", "default-route")
+
+    def bind() -> tuple[str, str]:
+        from flux.runtime.interfaces import address  # most sessions need none
+
+        end = f"tcp://{address(hint)}:*"
+        return end, end
+
+    return Reach(False, fresh_keys(), bind)
 
 
 def _prefers_tcp(setting: str) -> bool:
@@ -65,7 +120,7 @@ def _nodes(pmi: Bootstrap, attributes: AttributeTable) -> int:
     return taskmap.nnodes
 
 
-def listen(wiring: Wiring, where: Reach, rank: int, tree: Kary, rundir: str) -> Endpoint:
+def listen(wiring: Wiring, where: Reach, rank: int, tree: Topology, rundir: str) -> Endpoint:
     """Binds for the children, if the tree gives this rank any."""
     if not tree.children(rank):
         return Endpoint("", "", where.keys.public.decode() if where.keys else "")
@@ -74,10 +129,8 @@ def listen(wiring: Wiring, where: Reach, rank: int, tree: Kary, rundir: str) -> 
 
 def open_up(wiring: Wiring, where: Reach, rank: int, rundir: str) -> Endpoint:
     """Binds for whoever is to come."""
-    if where.local:
-        return wiring.listen(*_ends(rundir, rank))
-    address = f"tcp://{system.address()}:*"
-    return wiring.listen(address, address)
+    end = wiring.listen(*(where.bind() if where.bind else _ends(rundir, rank)))
+    return Endpoint(*where.reached(), end.pubkey) if where.reached else end
 
 
 def _ends(rundir: str, rank: int) -> tuple[str, str]:
@@ -85,7 +138,7 @@ def _ends(rundir: str, rank: int) -> tuple[str, str]:
     return f"ipc://{rundir}/tbon-{rank}", f"ipc://{rundir}/event-{rank}"
 
 
-def exchange(pmi: Bootstrap, own: Card, tree: Kary, attributes: AttributeTable, local: bool) -> dict[int, Card]:
+def exchange(pmi: Bootstrap, own: Card, tree: Topology, attributes: AttributeTable, local: bool) -> dict[int, Card]:
     """Publishes our card and reads those of parent and children; all of them when the hosts differ."""
     if not pmi.told:
         pmi.put(str(pmi.rank), own.text())

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from flux.broker.attributes import AttributeTable
 from flux.broker.broker import Broker
+from flux.service.configuration import Configuration
 from flux.service.ports import Attributes, Spawn, Timer
 from flux.wire.message import Message
 
@@ -29,6 +30,7 @@ class BrokerHost:
         self._broker = broker
         self._clock = clock
         self._ports: dict[str, Any] = {"neighbours": broker, "node": node, "below": self._below}
+        self._ports |= {"config": Configuration(), "given": {}}
 
     def offer(self, name: str, port: Any) -> None:
         """Adds a port that services get by name."""

@@ -100,6 +100,10 @@ class ModuleTable:
         """Name and path of what somebody may remove, in the order it was loaded."""
         return [(name, self._modules[name].path) for name in self.names() if name not in BUILTINS]
 
+    def everybody(self) -> Sequence[str]:
+        """What is loaded, with what is part of the broker."""
+        return tuple(self._modules)
+
     def list(self) -> list[dict[str, Any]]:
         """All modules, as module.list answers them."""
         now = self._broker.loop.time()

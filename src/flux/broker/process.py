@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from flux.base.config import Config
 from flux.base.jobid import JobID
 from flux.base.version import INTERFACE
-from flux.broker import boot
+from flux.broker import boot, tuning
 from flux.broker.attributes import AttributeTable
 from flux.broker.broker import Broker
 from flux.broker.defaults import CHANGEABLE, check
@@ -24,14 +25,16 @@ from flux.overlay.card import Card, read_card
 from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
 from flux.overlay.routes import Claim
-from flux.overlay.topology import Kary, topology
+from flux.overlay.topology import Topology
 from flux.runtime import rundir, system
 from flux.runtime.keeper import Keeper, fork_keeper
 from flux.runtime.linux import set_process_name
 from flux.runtime.listener import listen
 from flux.runtime.pmi import Bootstrap
 from flux.runtime.spawn import Spawner
+from flux.runtime.tuning import Tuning
 from flux.runtime.wiring import Ears, Endpoint, Wiring
+from flux.service.configuration import Configuration
 
 THRESHOLDS = (700, 10, 10)
 """Python's own: while it starts, the `flux` command collects no garbage."""
@@ -42,8 +45,10 @@ def main(options: BrokerOptions, pmi: Bootstrap | None = None, keeper: Keeper | 
 
     A broker that nobody gives these finds PMI by its environment, and forks a keeper of its own.
     """
+    options = options.located()
     try:
-        pmi = pmi or Bootstrap()
+        config = options.config or options.read()
+        pmi = boot.method(pmi or Bootstrap(), config, options.attributes)
     except OSError as error:
         system.to_stderr(f"flux-broker: {error.strerror}")
         return 1
@@ -51,7 +56,7 @@ def main(options: BrokerOptions, pmi: Bootstrap | None = None, keeper: Keeper | 
     keeper = keeper or fork_keeper()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(Process(options, pmi, keeper).run())
+            return runner.run(Process(options, config, pmi, keeper).run())
     except OSError as error:
         system.to_stderr(f"flux-broker: rank {pmi.rank}: {error.strerror or error}")
         pmi.abort(1, "broker could not start")
@@ -61,8 +66,8 @@ def main(options: BrokerOptions, pmi: Bootstrap | None = None, keeper: Keeper | 
 class Process:
     """The making of one broker, and its unmaking."""
 
-    def __init__(self, options: BrokerOptions, pmi: Bootstrap, keeper: Keeper) -> None:
-        self._options, self._pmi, self._keeper = options, pmi, keeper
+    def __init__(self, options: BrokerOptions, config: Config, pmi: Bootstrap, keeper: Keeper) -> None:
+        self._options, self._config, self._pmi, self._keeper = options, config, pmi, keeper
         self._uuid = boot.identity(pmi)
         self._own_rundir = ""
 
@@ -73,7 +78,7 @@ class Process:
         wiring: Wiring | None = None
         try:
             attributes = self._attributes()
-            tree = topology(attributes.get("tbon.topo"), self._pmi.size)
+            tree = boot.tree_of(self._pmi, self._config, attributes.get("tbon.topo"))
             self._describe(attributes, tree)
             wiring, ways = self._wire(attributes, tree)
             session = self._assemble(attributes, tree, ways)
@@ -97,11 +102,18 @@ class Process:
     # -- making -----------------------------------------------------------------------------------------------------
 
     def _attributes(self) -> AttributeTable:
-        """The attributes by their defaults, then by -S."""
+        """The attributes by their defaults, then by -S; those of the tree also by the configuration."""
         table = AttributeTable(CHANGEABLE)
-        for name, value in self._options.attributes.items():
+        settings = self._options.attributes
+        for name, value in settings.items():
             check(name, value, self._pmi.size)
             table.set(name, value)
+        self._tree_settings = tuning.settled(self._config, settings)
+        tuning.describe(self._tree_settings, table, self._pmi.rank)
+        by_config = boot.method_name(self._pmi) == "config"
+        table.set("tbon.topo", tuning.shape(self._config, settings, by_config=by_config))
+        if self._options.config_path:
+            table.fix("config.path", self._options.config_path)
         given = table.lookup("rundir", "")
         if given:
             rundir.check(given)
@@ -110,7 +122,7 @@ class Process:
         table.fix("rundir", given or self._own_rundir)
         return table
 
-    def _describe(self, table: AttributeTable, tree: Kary) -> None:
+    def _describe(self, table: AttributeTable, tree: Topology) -> None:
         """The attributes that say what and where this broker is."""
         rank, rundir = self._pmi.rank, table.get("rundir")
         parent_uri, path = os.environ.pop("FLUX_URI", ""), os.environ.pop("FLUX_JOB_ID_PATH", "")
@@ -119,12 +131,12 @@ class Process:
             "rank": rank,
             "size": self._pmi.size,
             "version": INTERFACE,
-            "hostname": system.hostname(),
+            "hostname": table.lookup("hostname", system.hostname()),
             "broker.pid": os.getpid(),
             "security.owner": os.getuid(),
             "broker.uuid": self._uuid,
             "broker.starttime": f"{system.wall():.2f}",
-            "broker.boot-method": "single" if self._pmi.size == 1 and not self._pmi.name else "simple",
+            "broker.boot-method": boot.method_name(self._pmi),
             "local-uri": f"local://{rundir}/local-{rank}",
             "tbon.topo": str(tree),
             "tbon.level": tree.level(rank),
@@ -140,14 +152,14 @@ class Process:
         if parent_uri:
             table.fix("parent-uri", parent_uri)
 
-    def _wire(self, attributes: AttributeTable, tree: Kary) -> tuple[Wiring, Ways]:
+    def _wire(self, attributes: AttributeTable, tree: Topology) -> tuple[Wiring, Ways]:
         """Makes the sockets and finds the others; returns what connects to them."""
         pmi = self._pmi
         where = self._where = boot.reach(pmi, attributes)
         self._node = Node(pmi.rank, self._uuid, pmi.size, int(system.wall() * 1000))
         self._broker = broker = Broker(self._node, self._loop, system.wall)
         ears = Ears(broker.receive, broker.lost, lambda text: broker.log(4, "overlay", text))
-        wiring = broker.links = Wiring(self._loop, self._uuid, ears, where.keys)
+        wiring = broker.links = Wiring(self._loop, self._uuid, ears, where.keys, self._tuning())
         ways = Ways(lambda: self._first, self._reach, self._reach_ring)
         self._wiring, self._settings = wiring, attributes
         if pmi.size == 1:
@@ -168,6 +180,10 @@ class Process:
             self._first = Claim(parent, cards[parent].uuid, 0, cards[parent].text())
         return wiring, ways
 
+    def _tuning(self) -> Tuning:
+        ipv6 = boot.method_name(self._pmi) == "config" and self._config.bootstrap.enable_ipv6
+        return tuning.sockets(self._tree_settings, self._pmi.rank, ipv6)
+
     def _reach(self, claim: Claim, patient: bool) -> None:
         self._wiring.connect(claim.uuid, _endpoint(claim), patient=patient)
 
@@ -182,7 +198,7 @@ class Process:
             self._node.above.card = self._card.text()
         return self._card.text()
 
-    def _assemble(self, attributes: AttributeTable, tree: Kary, ways: Ways) -> Session:
+    def _assemble(self, attributes: AttributeTable, tree: Topology, ways: Ways) -> Session:
         """Joins broker, host, modules and life."""
         broker = self._broker
         host = BrokerHost(broker, attributes, self._spawner, Clock(system.wall, system.rusage))
@@ -204,6 +220,9 @@ class Process:
             "stderr": system.to_stderr,
             "syslog": system.to_syslog,
             "logfile": system.LogFile,
+            "config": Configuration(self._config, self._options.read),
+            "given": self._options.attributes,
+            "belongs": system.belongs,
         }
         for name, port in ports.items():
             host.offer(name, port)

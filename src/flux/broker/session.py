@@ -150,7 +150,7 @@ class Session:
                 self._parent_lost(error.strerror or str(error))
 
     async def _config_sync(self) -> None:
-        self.post("sync-none")
+        """The service `config` sees to it, and posts what came of it."""
 
     async def _init(self) -> None:
         try:

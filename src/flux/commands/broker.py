@@ -9,6 +9,8 @@ EXAMPLES = """\
   flux broker                        a session of one broker, with a shell
   srun -n 4 --mpi=pmi2 flux broker   a session of four, one on each of srun's tasks
   flux broker -S log-stderr-level=7 ./script
+  flux broker -c /etc/flux/system/conf.d
+                                     the broker that this host is in a configured session
 """
 
 
@@ -26,13 +28,23 @@ def add_options(made: ArgumentParser) -> None:
     made.add_argument(
         "-S", "--setattr", action="append", type=_setting, default=[], metavar="ATTR=VAL", help="set a broker attribute"
     )
+    made.add_argument(
+        "-c", "--config-path", default="", metavar="PATH", help="read the configuration from a file or directory"
+    )
+    made.add_argument(
+        "--conf",
+        action="append",
+        default=[],
+        metavar="VALUE",
+        help="add to the configuration: KEY=VALUE, a file, TOML or JSON; may be repeated",
+    )
     made.add_argument("-v", "--verbose", action="count", default=0, help="say more; twice, say much more")
 
 
 def options(args: Namespace) -> BrokerOptions:
     """What a broker is told, from parsed options."""
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
-    return BrokerOptions(dict(args.setattr), args.verbose, tuple(command))
+    return BrokerOptions(dict(args.setattr), args.verbose, tuple(command), args.config_path, tuple(args.conf))
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -29,7 +29,8 @@ class Roundtrip:
     def _ask(self, number: int) -> int:
         payload = {"seq": number, "pad": self._pad}
         asked = question(f"{self._service}.ping", payload, self._ranks) | {"single": True}
-        begun, code, answered, times = time.monotonic(), 0, IDset(), list[float]()
+        begun, answered, times = time.monotonic(), IDset(), list[float]()
+        refused: dict[str, IDset] = {}
         for found in map(Gathered.read, self._handle.stream(TOPIC, asked)):
             elapsed = (time.monotonic() - begun) * 1000
             for ranks, answer in found.answers:
@@ -38,11 +39,12 @@ class Roundtrip:
                 answered.add(ranks)
                 times += [elapsed] * len(ranks)
             for refusal in found.errors:
-                complain("flux-ping", f"{refusal.ranks}!{self._service}.ping: {refusal.text}")
-                code = 1
+                refused.setdefault(refusal.text, IDset()).add(refusal.ranks)
+        for text, ranks in refused.items():
+            complain("flux-ping", f"{ranks}!{self._service}.ping: {text}")
         if times:
             print(f"{answered}!{self._service}.ping pad={len(self._pad)} seq={number} {_summary(times)}", flush=True)
-        return code
+        return 1 if refused else 0
 
 
 def _summary(times: list[float]) -> str:

@@ -2,8 +2,9 @@
 
 import os
 from argparse import REMAINDER, ArgumentTypeError, Namespace
-from errno import ENOENT
+from errno import EINVAL, ENOENT
 
+from flux.base.hostlist import Hostlist
 from flux.broker.options import BrokerOptions
 from flux.commands import broker
 from flux.commands.complaint import complain
@@ -13,12 +14,16 @@ EXAMPLES = """\
   flux start                        a shell in a session of one broker
   flux start --size 8               a shell in a session of eight brokers on this host
   flux start -s 4 flux run -n 4 hostname
+  flux start -c ./conf.d --conf heartbeat.period=5s
+                                    as the files of a directory say, but for the heartbeat
   mpiexec -n 4 flux start ./script  one session, a broker on each of mpiexec's processes
 
 The exit code is that of the command, or 128 and the signal that ended it.
 """
 
 BROKER_OPTS = ("-o", "--broker-opts")
+VALUED = ("-s", "--size", "--test-size", "-S", "--setattr", "-c", "--config-path", "--conf", "--test-hosts")
+"""Options whose value is the next word."""
 
 
 def parser() -> Parser:
@@ -37,6 +42,9 @@ def parser() -> Parser:
         metavar="N",
         help="start N brokers on this host (else: whatever PMI says, or one)",
     )
+    made.add_argument(
+        "--test-hosts", default="", metavar="HOSTS", help="let the brokers take these for the names of their hosts"
+    )
     made.add_argument("command", nargs=REMAINDER, metavar="COMMAND", help="what to run instead of a shell")
     return made
 
@@ -51,17 +59,42 @@ def main(argv: list[str]) -> int:
         from flux.broker import process
 
         return process.main(options)
-    return _session(args.size or 1, options)
+    hosts = _test_hosts(args)
+    return _session(args.size or 1, _configured(options, args.size or 1, hosts), hosts)
 
 
-def _session(size: int, options: BrokerOptions) -> int:
-    """Forks the brokers, with a run directory that they share and that is gone afterwards."""
-    from flux.broker import boot, process
+def _test_hosts(args: Namespace) -> list[str]:
+    """The names that the brokers take their hosts to have."""
+    hosts = list(Hostlist(args.test_hosts))
+    if hosts and len(hosts) != (args.size or 1):
+        raise OSError(EINVAL, f"--test-hosts: {len(hosts)} hosts for {args.size or 1} brokers")
+    return hosts
+
+
+def _configured(options: BrokerOptions, size: int, hosts: list[str]) -> BrokerOptions:
+    """Reads the configuration once for all brokers, and refuses what none of them could do."""
+    from flux.broker import tuning
     from flux.broker.defaults import check
-    from flux.runtime import launch, rundir
 
+    options = options.located()
+    config = options.read()
     for name, value in options.attributes.items():
         check(name, value, size)
+    by_config = config.has("bootstrap") and options.attributes.get("broker.boot-method", "config") == "config"
+    if by_config and size > 1 and not hosts:
+        reason = "says which host is which broker: use --test-hosts, or -S broker.boot-method=simple"
+        raise config.complaint(("bootstrap",), reason)
+    shape = tuning.shape(config, options.attributes, by_config=by_config)
+    if by_config:
+        tuning.tree_by_config(config, shape)
+    return options._replace(config=config)
+
+
+def _session(size: int, options: BrokerOptions, hosts: list[str]) -> int:
+    """Forks the brokers, with a run directory that they share and that is gone afterwards."""
+    from flux.broker import boot, process
+    from flux.runtime import launch, rundir
+
     _warm()
     own = ""
     if "rundir" in options.attributes:
@@ -69,11 +102,15 @@ def _session(size: int, options: BrokerOptions) -> int:
     else:
         own = rundir.make()
     shared = options._replace(attributes={"rundir": own} | options.attributes)
-    others = shared._replace(command=())
+
+    def of(rank: int) -> BrokerOptions:
+        attributes = shared.attributes | ({"hostname": hosts[rank]} if hosts else {})
+        return shared._replace(attributes=attributes, command=() if rank else shared.command)
+
     try:
         return launch.launch(
             size,
-            lambda pmi, keeper: process.main(others if pmi.rank else shared, pmi, keeper),
+            lambda pmi, keeper: process.main(of(pmi.rank), pmi, keeper),
             lambda text: complain("flux-start", text),
             pairs=boot.foretold(size, shared.attributes),
             verbose=options.verbose,
@@ -108,7 +145,7 @@ def _joined(argv: list[str]) -> list[str]:
     while at < len(words) - 1 and words[at].startswith("-") and words[at] != "--":
         if words[at] in BROKER_OPTS:
             words[at : at + 2] = [f"--broker-opts={words[at + 1]}"]
-        at += 2 if words[at] in ("-s", "--size", "--test-size", "-S", "--setattr") else 1
+        at += 2 if words[at] in VALUED else 1
     return words
 
 
@@ -119,6 +156,8 @@ def _split_broker_opts(args: Namespace) -> None:
     broker.add_options(made)
     more = made.parse_args(words)
     args.setattr += more.setattr
+    args.config_path = more.config_path or args.config_path
+    args.conf += more.conf
     args.verbose += more.verbose
 
 

@@ -5,6 +5,7 @@ CATEGORIES = {
         "start": "start a session, here or on the nodes of a launcher",
         "broker": "run one broker of a session",
         "shutdown": "end the session",
+        "keygen": "make the certificate that a configured session needs",
         "uptime": "show how long the session has been running, and how large it is",
     },
     "Programs": {
@@ -31,6 +32,7 @@ CATEGORIES = {
         "module": "list, load and remove broker modules",
         "modprobe": "load and remove modules with what they require",
         "modctl": "show which modules belong on which ranks",
+        "config": "show and change the configuration",
         "dmesg": "show the log of a broker",
         "logger": "write a line to the log",
     },

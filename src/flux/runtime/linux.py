@@ -6,12 +6,15 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from errno import ENOSYS
+from fcntl import ioctl
 from functools import cache
 from typing import Any
 
 LINUX = sys.platform == "linux"
 
+SIOCGIFADDR = 0x8915
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -33,6 +36,16 @@ def peer_credentials(sock: socket.socket) -> tuple[int, int, int]:
     xucred = sock.getsockopt(SOL_LOCAL, LOCAL_PEERCRED, 76)
     _, uid, _, gid = struct.unpack_from("=IIhxxI", xucred)
     return sock.getsockopt(SOL_LOCAL, LOCAL_PEERPID), uid, gid
+
+
+def interface_address(name: str) -> str:
+    """The IPv4 address of a network interface; "" without one, or where the system does not say."""
+    if not LINUX:
+        return ""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking, suppress(OSError):
+        answer = ioctl(asking, SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+        return socket.inet_ntoa(answer[20:24])
+    return ""
 
 
 def pidfd_open(pid: int) -> int:

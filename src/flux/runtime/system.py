@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from errno import EINVAL
 from typing import Any
@@ -20,15 +21,28 @@ _COUNTS = (
 
 def hostname() -> str:
     """This host's name, without its domain."""
-    return socket.gethostname().partition(".")[0]
+    return full_hostname().partition(".")[0]
 
 
-def address() -> str:
-    """The address under which other hosts most likely reach this one: that of the default route."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
-        probe.connect(("192.0.2.1", 9))  # connecting a datagram socket sends nothing
-        return str(probe.getsockname()[0])
-    return "127.0.0.1"
+def full_hostname() -> str:
+    """This host's name, as hostname(1) has it."""
+    return socket.gethostname()
+
+
+def belongs(uid: int, users: Sequence[str], groups: Sequence[str]) -> bool:
+    """Whether a user has one of these names, or is listed in one of these groups. Names that nobody has count not."""
+    import grp  # few sessions have roles for users
+    import pwd
+
+    with suppress(KeyError):
+        name = pwd.getpwuid(uid).pw_name
+        if name in users:
+            return True
+        for group in groups:
+            with suppress(KeyError):
+                if name in grp.getgrnam(group).gr_mem:
+                    return True
+    return False
 
 
 def fresh_uuid() -> str:

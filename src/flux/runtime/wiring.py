@@ -17,9 +17,10 @@ from typing import NamedTuple
 import zmq
 
 from flux.overlay.router import LEEWARD, RINGWARD, UPWARD
-from flux.runtime import curve
+from flux.runtime import curve, tuning
 from flux.runtime.curve import Gatekeeper, Keys
 from flux.runtime.monitor import Doorkeeper
+from flux.runtime.tuning import Tuning
 from flux.runtime.upward import Endpoint, Heard, Upward
 from flux.runtime.zsocket import Reader
 from flux.wire.codec import decode, encode
@@ -48,9 +49,17 @@ class Ears(NamedTuple):
 class Wiring:
     """The ZeroMQ sockets of one broker."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, uuid: str, ears: Ears, keys: Keys | None = None) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        uuid: str,
+        ears: Ears,
+        keys: Keys | None = None,
+        tuning: Tuning = tuning.DEFAULT,
+    ) -> None:
         self._loop, self._uuid, self._ears, self._keys = loop, uuid.encode(), ears, keys
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._tuning = tuning
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(tuning.io_threads)
         self._context.setsockopt(zmq.MAX_SOCKETS, 64)
         self._gate = Gatekeeper(loop, self._context) if keys is not None else None
         self._readers: dict[str, Reader] = {}
@@ -234,6 +243,7 @@ class Wiring:
         socket: zmq.Socket[bytes] = self._context.socket(kind)
         for option, value in ((zmq.SNDHWM, 0), (zmq.RCVHWM, 0), (zmq.LINGER, 50), (zmq.MAXMSGSIZE, MAX_MESSAGE)):
             socket.setsockopt(option, value)
+        self._tuning.apply(socket)
         return socket
 
     def _read(self, name: str, socket: zmq.Socket[bytes], read: Callable[[list[bytes]], None]) -> None:

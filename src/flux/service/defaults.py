@@ -3,6 +3,7 @@
 from errno import EPROTO
 from typing import Any
 
+from flux.base.config import Config
 from flux.overlay.router import SIGNS
 from flux.service.call import Call
 from flux.service.ports import Host
@@ -17,6 +18,10 @@ class Defaults(Server):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self.debug_flags = 0
+
+    def configured(self, config: Config) -> None:
+        """Takes the configuration: before `start`, and whenever it has changed. OSError(EINVAL) refuses it, and then
+        nothing must have changed."""
 
     def disconnected(self, sender: bytes) -> None:
         """A caller is gone; its calls are cancelled already. For state that is not a call."""
@@ -56,6 +61,16 @@ class Defaults(Server):
             "tx": {**dict(zip(kinds, self.sent, strict=True)), "control": 0},
             "rx": {**dict(zip(kinds, self.received, strict=True)), "control": 0},
         }
+
+    @request("config-reload", raw=True)
+    def take_config(self, call: Call, *, payload: bytes) -> None:
+        """There is another configuration; the payload is all of it."""
+        self.configured(self.host.port("config").of(call.request.body()))
+
+    @request("config-sync", raw=True)
+    def take_first_config(self, call: Call, *, payload: bytes) -> None:
+        """The session's configuration, as this broker has got it from its parent at the start."""
+        self.configured(self.host.port("config").of(call.request.body()))
 
     @request()
     def stats_clear(self, call: Call) -> None:

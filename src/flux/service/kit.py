@@ -18,7 +18,7 @@ __all__ = ["LOG_CRIT", "LOG_DEBUG", "LOG_ERR", "LOG_INFO", "LOG_NOTICE", "LOG_WA
 
 HOOKS = frozenset(
     (
-        *("__init__", "__init_subclass__", "start", "stop", "deliver", "log", "clear_stats"),
+        *("__init__", "__init_subclass__", "configured", "start", "stop", "deliver", "log", "clear_stats"),
         *("disconnected", "events_lost", "link_lost", "link_moved", "parent_changed"),
         *("merge", "reduced", "contributor_lost"),
     )
@@ -61,6 +61,7 @@ class Service(Defaults):
         """Called by the broker: subscribes, starts timers, gets the service ready."""
         for prefix in self.prefixes:
             self.subscribe(prefix)
+        self.configured(self.host.port("config").current)
         await self.start()
         for method, seconds in self.periods.items():
             self.every(seconds, getattr(self, method), name=method)

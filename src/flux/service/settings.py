@@ -17,6 +17,12 @@ def setting(attributes: Attributes, name: str, default: str) -> str:
         return default
 
 
+def allowed(attributes: Attributes, name: str, configured: bool) -> bool:
+    """Whether something is: the attribute says so, or without one the configuration."""
+    text = setting(attributes, name, "")
+    return text in ("1", "true") if text else configured
+
+
 def size_setting(attributes: Attributes, name: str, default: int) -> int:
     """The attribute's value in bytes: "1048576", "64M". Raises EINVAL that names it."""
     text = setting(attributes, name, str(default)).strip()

@@ -8,6 +8,7 @@ from typing import Any
 
 from flux.broker.attributes import AttributeTable
 from flux.broker.hops import Subscriptions
+from flux.service.configuration import Configuration
 from flux.service.kit import Service
 from flux.service.ports import Attributes, Spawn, Timer
 from flux.service.requests import Requests, Stream, failure
@@ -52,7 +53,7 @@ class FakeHost:
         self.uuid = f"{rank:04x}" * 9
         self.attributes: Attributes = AttributeTable(dict(attributes or {}))
         self.spawn: Spawn = spawn or FakeSpawn()
-        self.ports = {"unload": self._unload} | dict(ports or {})
+        self.ports: dict[str, Any] = {"unload": self._unload, "config": Configuration()} | dict(ports or {})
         self.services: dict[str, Service] = {}
         self.events: list[Event] = []
         self.logged: list[tuple[int, str, str]] = []

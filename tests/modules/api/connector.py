@@ -5,8 +5,10 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from flux.base.config import Config
 from flux.modules.api.service import Api
 from flux.runtime.stream import StreamLink
+from flux.service.configuration import Configuration
 from flux.testing.instance import SimInstance
 from flux.wire.message import ANY, UNKNOWN, Data, Message, Request, Response
 
@@ -89,13 +91,17 @@ class Connector:
             await caller.lost
 
 
-def play(scenario: Callable[[Connector], Awaitable[None]], **attributes: str) -> None:
+def play(
+    scenario: Callable[[Connector], Awaitable[None]], config: dict[str, Any] | None = None, /, **attributes: str
+) -> None:
     """Runs a scenario with a connector that is loaded, and unloads it."""
 
     async def session() -> None:
         flux = SimInstance(asyncio.get_running_loop(), 1, modules=(), settings={"local-uri": "local:///x"} | attributes)
         connector = Connector(flux)
         flux[0].host.offer("listen", connector.listen)
+        flux[0].host.offer("config", Configuration(Config(config)))
+        flux[0].host.offer("belongs", lambda uid, users, groups: f"user{uid}" in users or f"group{uid}" in groups)
         names = iter(range(1_000_000))
         flux[0].host.offer("uuid", lambda: b"client-%d" % next(names))
         await flux.up()

@@ -8,7 +8,19 @@ import pytest
 
 from flux.modules.api import service
 from flux.wire.framing import Unpacker, pack
-from flux.wire.message import LOCAL, NORESPONSE, OWNER, PRIVATE, STREAMING, USER, Event, Request, Response, respond
+from flux.wire.message import (
+    ADMIN,
+    LOCAL,
+    NORESPONSE,
+    OWNER,
+    PRIVATE,
+    STREAMING,
+    USER,
+    Event,
+    Request,
+    Response,
+    respond,
+)
 from tests.modules.api.connector import OWNER_ID, Caller, Connector, play
 
 GUEST = 2000
@@ -63,6 +75,39 @@ def test_root_is_an_owner_where_it_may_be() -> None:
         assert (await root.rpc("broker.ping", {})).body()["rolemask"] == OWNER | LOCAL
 
     play(scenario, **{"access.allow-root-owner": "true"})
+
+
+def test_the_configuration_says_who_is_let_in_and_may_change_its_mind() -> None:
+    async def scenario(connector: Connector) -> None:
+        owner = await connector.call()
+        assert (await connector.call(GUEST)).accepted == 0
+        assert (await (await connector.call(0)).rpc("broker.ping", {})).body()["rolemask"] == USER | LOCAL
+        stats = (await owner.rpc("connector-local.stats-get")).body()
+        assert (stats["allow_guest_user"], stats["allow_root_owner"]) == (True, False)
+        await owner.rpc("config.load", {"access": {"allow-root-owner": True}})
+        assert (await connector.call(GUEST)).accepted == EPERM
+        assert (await (await connector.call(0)).rpc("broker.ping", {})).body()["rolemask"] == OWNER | LOCAL
+
+    play(scenario, {"access": {"allow-guest-user": True}})
+
+
+def test_an_attribute_prevails_over_the_configuration() -> None:
+    async def scenario(connector: Connector) -> None:
+        assert (await connector.call(GUEST)).accepted == EPERM
+
+    play(scenario, {"access": {"allow-guest-user": True}}, **{"access.allow-guest-user": "0"})
+
+
+@pytest.mark.parametrize(
+    ("who", "more"), [({"users": ["user2000"]}, ADMIN), ({"groups": ["group2000"]}, ADMIN), ({}, 0)]
+)
+def test_a_guest_may_have_a_role(who: dict[str, list[str]], more: int) -> None:
+    async def scenario(connector: Connector) -> None:
+        for uid, mask in ((GUEST, USER | LOCAL | more), (GUEST + 1, USER | LOCAL), (OWNER_ID, OWNER | LOCAL)):
+            caller = await connector.call(uid)
+            assert (await caller.rpc("broker.ping", {})).body()["rolemask"] == mask
+
+    play(scenario, {"access": {"allow-guest-user": True, "roles": {"admin": who}}})
 
 
 # -- events -----------------------------------------------------------------------------------------------------------

@@ -1,10 +1,14 @@
 """heartbeat: rank 0 beats, all hear it."""
 
 from errno import EINVAL
+from typing import Any
 
 import pytest
 
+from flux.base.config import Config
 from flux.modules.heartbeat.service import Heartbeat
+from flux.service import Call, Service, request
+from flux.service.configuration import Configuration
 from flux.testing.host import FakeHost, play
 from flux.testing.tree import FakeTree, grow
 from flux.wire.message import USER
@@ -82,3 +86,109 @@ def test_who_is_unloaded_beats_no_more_whatever_becomes_of_the_period() -> None:
         assert not host.events
 
     play(scenario, Heartbeat)
+
+
+# -- configuration ----------------------------------------------------------------------------------------------------
+
+
+def configured(values: dict[str, Any]) -> dict[str, Any]:
+    """The ports of a host with that table `heartbeat`."""
+    return {"config": Configuration(Config({"heartbeat": values}))}
+
+
+async def reload(host: FakeHost, values: dict[str, Any]) -> None:
+    await host.call("heartbeat.config-reload", {"heartbeat": values})
+
+
+def test_the_configuration_says_how_often_and_how_long() -> None:
+    async def scenario(host: FakeHost) -> None:
+        answer = await host.call("heartbeat.stats-get")
+        assert (answer["period"], answer["timeout"], answer["warn_thresh"]) == (5.0, -1.0, 7)
+        assert host.attributes.get("heartbeat.period") == "5s"
+        await host.advance(11)
+        assert len(host.events) == 2
+
+    said = {"period": "5s", "timeout": "infinity", "warn_thresh": 7}
+    play(scenario, Heartbeat, host=FakeHost(ports=configured(said)))
+
+
+def test_the_attribute_prevails_until_the_configuration_changes() -> None:
+    async def scenario(host: FakeHost) -> None:
+        assert (await host.call("heartbeat.stats-get"))["period"] == 1.0
+        await reload(host, {"period": "5s", "warn_thresh": 4})
+        answer = await host.call("heartbeat.stats-get")
+        assert (answer["period"], answer["warn_thresh"]) == (1.0, 4)
+        await reload(host, {"period": "6s"})
+        assert (await host.call("heartbeat.stats-get"))["period"] == 6.0
+        assert host.attributes.get("heartbeat.period") == "6s"
+
+    play(scenario, Heartbeat, host=FakeHost({"heartbeat.period": "1s"}, ports=configured({"period": "5s"})))
+
+
+def test_a_longer_period_may_come_with_a_longer_timeout() -> None:
+    async def scenario(host: FakeHost) -> None:
+        await reload(host, {"period": "10m", "timeout": "1h"})
+        answer = await host.call("heartbeat.stats-get")
+        assert (answer["period"], answer["timeout"]) == (600.0, 3600.0)
+        await reload(host, {})
+        assert await stats(host) == (2.0, 0)
+
+    play(scenario, Heartbeat)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"period": "nonsense"}, "heartbeat.period: 'nonsense' is not a duration"),
+        ({"timeout": "3s"}, "heartbeat.timeout: must be at least two periods of 2s"),
+        ({"timeout": "30s"}, "heartbeat.timeout: less than two periods of 20s"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_changes_nothing(values: dict[str, str], reason: str) -> None:
+    async def scenario(host: FakeHost) -> None:
+        host.attributes.set("heartbeat.period", "20s")
+        errnum, text = await host.refusal("heartbeat.config-reload", {"heartbeat": values})
+        assert errnum == EINVAL
+        assert text.startswith(reason)
+        assert await stats(host) == (20.0, 0)
+
+    play(scenario, Heartbeat)
+
+
+class Overlay(Service):
+    """Notes which parents were given up."""
+
+    async def start(self) -> None:
+        self.reasons: list[str] = []
+
+    @request()
+    def disconnect_parent(self, call: Call, *, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+def test_a_parent_that_is_silent_for_too_long_is_given_up_and_the_next_has_its_time() -> None:
+    async def scenario(host: FakeHost) -> None:
+        overlay = await host.load(Overlay)
+        assert isinstance(overlay, Overlay)
+        await host.load(Heartbeat)
+        await host.advance(9)
+        assert overlay.reasons == []
+        await host.advance(3)
+        assert overlay.reasons == ["no heartbeat for 11s"]
+        await host.advance(9)
+        assert len(overlay.reasons) == 1
+        await host.advance(3)
+        assert len(overlay.reasons) == 2
+
+    ports = configured({"period": "1s", "timeout": "10s"})
+    play(scenario, host=FakeHost(rank=1, size=2, ports=ports))
+
+
+def test_rank_0_gives_nobody_up() -> None:
+    async def scenario(host: FakeHost) -> None:
+        overlay = await host.load(Overlay)
+        await host.load(Heartbeat)
+        await host.advance(60)
+        assert isinstance(overlay, Overlay) and overlay.reasons == []
+
+    play(scenario, host=FakeHost(ports=configured({"period": "1s", "timeout": "2s"})))

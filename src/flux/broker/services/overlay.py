@@ -3,11 +3,15 @@
 from errno import EINVAL, ENOENT
 from typing import Any, ClassVar
 
+from flux.base.config import Config
+from flux.broker import tuning
 from flux.broker.services.view import View
 from flux.overlay.health import Absent, Census, felt_by, status
+from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
 from flux.overlay.notices import Gone, Joined, Moved, Notice
 from flux.overlay.routes import Claim
+from flux.overlay.topology import Topology
 from flux.service import LATER, Call, Later, Service, request
 from flux.wire.message import USER, Message
 
@@ -32,6 +36,12 @@ class OverlayService(Service):
     async def stop(self) -> None:
         """Counts no more."""
         self.host.port("neighbours").hearers.remove(self._notice)
+
+    def configured(self, config: Config) -> None:
+        """What can change while the broker runs, does: after which silence a child is torpid. -S is for the start."""
+        start = self.host.port("life").state <= State.CONFIG_SYNC
+        tree = tuning.settled(config, self.host.port("given") if start else {})
+        tuning.describe_torpid(tree, self.host.attributes)
 
     # -- the tree ---------------------------------------------------------------------------------------------------
 
@@ -190,7 +200,7 @@ def _ghost(one: Absent, now: float) -> dict[str, Any]:
     return {"rank": one.rank, "status": one.status, "duration": now - one.since} | error
 
 
-def _below(tree: Any, rank: int) -> dict[str, Any]:
+def _below(tree: Topology, rank: int) -> dict[str, Any]:
     return {
         "rank": rank,
         "size": tree.descendants(rank) + 1,

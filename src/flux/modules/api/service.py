@@ -3,11 +3,13 @@
 from errno import EEXIST, EINVAL, ENOENT, EPROTO
 from typing import Any, ClassVar
 
+from flux.base.config import Access, Config
 from flux.modules.api.access import roles, service_name, stamp
 from flux.modules.api.client import Client
 from flux.service import Call, Service, request
+from flux.service.settings import allowed
 from flux.wire.framing import pack
-from flux.wire.message import Control, Event, Message, Request, Response, refuse, respond
+from flux.wire.message import ADMIN, OWNER, Control, Event, Message, Request, Response, refuse, respond
 
 ACCEPTED = b"\0"
 WAITING_LIMIT = 64 << 20
@@ -18,6 +20,10 @@ class Api(Service):
     """Accepts clients, fills in who they are, passes their messages on."""
 
     name: ClassVar[str] = "connector-local"
+
+    def configured(self, config: Config) -> None:
+        """Notes who may connect from now on. Who has connected stays what it is."""
+        self._access: Access = config.access
 
     async def start(self) -> None:
         """Binds the socket that the attribute local-uri names."""
@@ -50,19 +56,23 @@ class Api(Service):
     @request()
     def stats_get(self, call: Call) -> dict[str, Any]:
         """Message counts, and how many clients there are."""
-        return super().stats_get(call) | {"clients": len(self._clients)}
+        return super().stats_get(call) | {
+            "clients": len(self._clients),
+            "allow_guest_user": self._guests_may,
+            "allow_root_owner": self._root_may,
+        }
 
     # -- connections ------------------------------------------------------------------------------------------------
 
     def _connected(self, link: Any, uid: int, owner: int) -> None:
         """Somebody is at the socket: lets it in, or tells it why not with one byte."""
         try:
-            mask = roles(uid, owner, allow_guest=self._allows("guest-user"), allow_root=self._allows("root-owner"))
+            mask = roles(uid, owner, allow_guest=self._guests_may, allow_root=self._root_may)
         except OSError as error:
             link.write(bytes((error.errno or EINVAL,)))
             link.close(str(error.strerror))
             return
-        client = Client(self._new_hop(), uid, mask)
+        client = Client(self._new_hop(), uid, mask | self._more_roles(uid, mask))
         self._clients[link] = client
         link.on_pause = self._paused
 
@@ -97,11 +107,20 @@ class Api(Service):
         if link.paused and link.waiting > WAITING_LIMIT:
             link.abort("it does not read its answers")
 
-    def _allows(self, whom: str) -> bool:
-        try:
-            return self.host.attributes.get(f"access.allow-{whom}") in ("1", "true")
-        except OSError:
-            return False
+    @property
+    def _guests_may(self) -> bool:
+        return allowed(self.host.attributes, "access.allow-guest-user", self._access.allow_guest_user)
+
+    @property
+    def _root_may(self) -> bool:
+        return allowed(self.host.attributes, "access.allow-root-owner", self._access.allow_root_owner)
+
+    def _more_roles(self, uid: int, mask: int) -> int:
+        """What a guest is besides, by access.roles."""
+        users, groups = self._access.admin_users, self._access.admin_groups
+        if mask & OWNER or not (users or groups) or not self.host.port("belongs")(uid, users, groups):
+            return 0
+        return ADMIN
 
     # -- messages ---------------------------------------------------------------------------------------------------
 

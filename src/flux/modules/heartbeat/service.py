@@ -1,23 +1,43 @@
 """`heartbeat`: rank 0 publishes heartbeat.pulse every heartbeat.period; the others note when they heard it."""
 
 from errno import EINVAL
+from math import isinf
 from typing import Any, ClassVar
 
-from flux.base.duration import parse_fsd
+from flux.base.config import Config
+from flux.base.config.settings import SHORTEST
+from flux.base.config.settings import Heartbeat as Settings
+from flux.base.duration import exact_fsd, fsd, parse_fsd
 from flux.service import ALL, Call, Service, event, request
 from flux.service.kit import LOG_WARNING
 from flux.wire.message import Event
 
 PERIOD = "heartbeat.period"
-TIMEOUT, WARN_AFTER = 300.0, 3
-"""Seconds without a pulse after which a parent counts as lost, and periods after which that is logged."""
-SHORTEST, LONGEST = 0.01, TIMEOUT / 2
+LONGEST = 86400.0
+NEVER = -1.0
+"""What is answered for a timeout that never comes: JSON has no infinity."""
 
 
 class Heartbeat(Service):
-    """Beats on rank 0, listens elsewhere. Takes `period=FSD`."""
+    """Beats on rank 0, listens elsewhere. Takes `period=FSD`, as does the attribute; both prevail over the file."""
 
     name: ClassVar[str] = "heartbeat"
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._settings = Settings()
+        self._period = 0.0
+        """Seconds; 0 before the start."""
+
+    def configured(self, config: Config) -> None:
+        """Takes the table `heartbeat`; a period that has changed there is the attribute from then on."""
+        settings, before = config.heartbeat, self._settings
+        changed = settings.period != before.period
+        if self._period and not changed and settings.timeout < 2 * self._period:
+            raise config.complaint(("heartbeat", "timeout"), f"less than two periods of {exact_fsd(self._period)}")
+        self._settings = settings
+        if self._period and changed:
+            self.host.attributes.set(PERIOD, exact_fsd(settings.period))
 
     async def start(self) -> None:
         """Begins to beat, or to listen."""
@@ -29,9 +49,9 @@ class Heartbeat(Service):
             key, _, value = arg.partition("=")
             if key != "period":
                 raise OSError(EINVAL, f"{arg}: unknown option")
-            _period(value)
+            self._seconds(value)
             self.host.attributes.set(PERIOD, value)
-        self.follow(PERIOD, self._take, "2s")
+        self.follow(PERIOD, self._take, exact_fsd(self._settings.period))
 
     @event("heartbeat.pulse")
     def heard(self, event: Event) -> None:
@@ -45,26 +65,33 @@ class Heartbeat(Service):
     @request(allow=ALL)
     def stats_get(self, call: Call) -> dict[str, Any]:
         """The period and timeout in seconds, and how many pulses were heard."""
-        return {"period": self._period, "timeout": TIMEOUT, "count": self.count, "warn_thresh": WARN_AFTER}
+        timeout = NEVER if isinf(self._settings.timeout) else self._settings.timeout
+        told = {"period": self._period, "timeout": timeout, "count": self.count}
+        return told | {"warn_thresh": self._settings.warn_thresh}
 
     def _take(self, text: str) -> None:
-        self._period = _period(text)
+        self._period = self._seconds(text)
         self.every(self._period, self._listen if self.host.rank else self._beat, name="period")
 
     def _beat(self) -> None:
         self.publish("heartbeat.pulse")
 
     def _listen(self) -> None:
-        if not self._overdue and self.host.now() - self.last > self._period * WARN_AFTER:
+        silence = self.host.now() - self.last
+        if not self._overdue and silence > self._period * self._settings.warn_thresh:
             self._overdue = True
             self.log(LOG_WARNING, "heartbeat overdue")
+        if silence > self._settings.timeout:
+            self.last = self.host.now()  # the next parent has as much time
+            self.notify("overlay.disconnect-parent", {"reason": f"no heartbeat for {fsd(silence)}"})
 
-
-def _period(text: str) -> float:
-    try:
-        seconds = parse_fsd(text)
-    except ValueError:
-        seconds = -1.0
-    if not SHORTEST <= seconds <= LONGEST:
-        raise OSError(EINVAL, f"{PERIOD}: '{text}' is not a duration from 10ms to 2.5m")
-    return seconds
+    def _seconds(self, text: str) -> float:
+        """Reads a period. OSError(EINVAL)."""
+        longest = min(LONGEST, self._settings.timeout / 2)
+        try:
+            seconds = parse_fsd(text)
+        except ValueError:
+            seconds = -1.0
+        if not SHORTEST <= seconds <= longest:
+            raise OSError(EINVAL, f"{PERIOD}: '{text}' is not a duration from 10ms to {exact_fsd(longest)}")
+        return seconds

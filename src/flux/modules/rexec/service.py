@@ -10,12 +10,14 @@ from functools import partial
 from typing import Any
 
 from flux.base import iodata
+from flux.base.config import Config
 from flux.modules.rexec.command import command
 from flux.modules.rexec.proc import Answer, Proc
 from flux.modules.rexec.table import Table
 from flux.service import LATER, Call, Later, Service, request
 from flux.service.kit import LOG_ERR, LOG_INFO
 from flux.service.ports import Process
+from flux.service.settings import allowed
 from flux.wire.message import LOCAL
 
 GRACE = 5.0
@@ -111,16 +113,17 @@ class Rexec(Service):
         for running in self._table:
             self._signal(running, signal.SIGKILL)
 
+    def configured(self, config: Config) -> None:
+        """Notes whether guests are let in."""
+        self._guests = config.access.allow_guest_user
+
     def _authorize(self, call: Call) -> None:
         """Where guests are let in, rank 0 is for those who are on it: else any node could become the whole instance."""
         if self.host.rank == 0 and not call.request.rolemask & LOCAL and self._has_guests():
             raise OSError(EPERM, "Remote rexec requests are not allowed on rank 0")
 
     def _has_guests(self) -> bool:
-        try:
-            return self.host.attributes.get("access.allow-guest-user") in ("1", "true")
-        except OSError:
-            return False
+        return allowed(self.host.attributes, "access.allow-guest-user", self._guests)
 
     # -- starting ---------------------------------------------------------------------------------------------------
 
