@@ -21,7 +21,7 @@ class ConfigBoot(Bootstrap):
         super().__init__({})
         self._hosts, self._under = hosts.hosts, under
         self.rank, self.size = self._find(names), hosts.size
-        self.lifeline = under.lifeline
+        self.name, self.lifeline = under.name, under.lifeline
         self.keys = _shared_keys(hosts.curve_cert) if hosts.curve_cert else None
 
     @property
