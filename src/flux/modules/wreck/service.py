@@ -50,7 +50,7 @@ class Wreck(Service):
         self._none_left = asyncio.Event()
         self._ids = JobIDs(self.host.rank)
         self._began = float(self._attribute("broker.starttime") or self.host.wall())
-        self.follow(PATIENCE, self._take_patience, "15s")
+        self.follow(PATIENCE, self._take_patience, "30s")
 
     async def stop(self) -> None:
         """Kills what runs here, and waits until it is dead."""
