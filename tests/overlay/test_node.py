@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flux.overlay.node import DISCONNECT, Node
+from flux.overlay.node import BROKER, DISCONNECT, SENT_AWAY, Node
 from flux.overlay.notices import EventsLost, Gone, Joined, Noise, ParentLost, ParentReady, Refused
 from flux.overlay.peers import CLAIM, HELLO
 from flux.wire.message import NORESPONSE, UPSTREAM, BadMessage, Control, Event, Request, Response
@@ -262,6 +262,12 @@ def test_a_death_among_messages_of_another_kind_of_hop_is_told_with_its_uuid() -
     session.run()
     assert session.notices[1][-1] == Gone((2,), (b"broker-2",), "connection lost")
     assert session.notices[0][-1] == Gone((2,), (b"broker-2",), "connection lost")
+
+
+def test_who_is_sent_away_goes_although_it_misses_events() -> None:
+    session = Cluster(2).wired()
+    steps = session[1].receive(Control(type=DISCONNECT), b"^broker-0", mark=99)
+    assert (BROKER, ParentLost(SENT_AWAY, b"^broker-0")) in steps
 
 
 def test_a_broker_that_takes_leave_is_answered_and_is_gone_in_order() -> None:

@@ -20,7 +20,8 @@ EXAMPLES = """\
   flux run --env=-* --env=PATH --env=OMP_NUM_THREADS=2 ./a.out
 
 The exit code is the highest of the tasks', 128 and the signal for a task that a signal ended, 127 if there is no such
-command, 126 if it cannot be executed. Ctrl-C interrupts the tasks; a second one within two seconds kills them.
+command, 126 if it cannot be executed. The tasks of a broker that is lost count as killed, and the others run on, unless
+they are one program (MPI): then the job ends. Ctrl-C interrupts the tasks; a second one within two seconds kills them.
 """
 
 

@@ -281,7 +281,8 @@ class Node:
         """What says from which event on we are served would wait for ever; what a stranger says is not kept."""
         topic = msg.topic if isinstance(msg, Request | Response) and not msg.route else ""
         if self.above.knows(via):
-            return topic in (HELLO, LOST_EVENTS)
+            sent_away = isinstance(msg, Control) and msg.type == DISCONNECT  # nobody there gives us events any more
+            return sent_away or topic in (HELLO, LOST_EVENTS)
         return via not in self.children and via not in self._gates and topic != HELLO
 
     def _release(self) -> list[Step]:

@@ -347,6 +347,23 @@ def test_a_node_runs_a_job_once() -> None:
     play(scenario, size=1)
 
 
+def test_a_node_that_waits_is_not_sent_home_by_what_it_asked_before() -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 0, 2, "0-1")
+        await job.hear("start")
+        late = {"id": job.told[0]["id"], "node": 1, "attempt": 1}
+        with pytest.raises(FileExistsError):
+            await flux[0].rpc("wreck.attend", late)
+        await flux.settle()
+        assert [process.signals for process in spawn.processes] == [[], []]
+        for process in spawn.processes:
+            process.exit(0)
+        assert (await job.end())["status"] == 0
+        flux[0].leave(job.client)
+
+    play(scenario, size=3)
+
+
 def test_unloading_wreck_kills_what_it_runs() -> None:
     async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
         job = Job(flux, 0, 2, "0,2")

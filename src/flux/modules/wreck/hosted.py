@@ -28,6 +28,8 @@ class Hosted:
         self.job, self._host, self._done = job, host, done
         self.patience = Patience(limit)
         """With a leader that cannot be reached."""
+        self.attempts = 0
+        """How often the leader was asked for the job's end."""
         self.released = False
         """Whether nobody will ask for any of it again."""
         self.over = False

@@ -20,9 +20,9 @@ from flux.shell.plan import Plan
 SIGKILL = 9
 FATAL, NOTED = 0, 2
 """Severities (RFC 21): 0 ends a job."""
-PATIENCE = 15.0
-"""Seconds for which a node is tried that cannot be reached: longer than a broker that has lost its parent takes to find
-another, or to give up."""
+PATIENCE = 30.0
+"""Seconds for which a node is tried that cannot be reached. Who is silent, but seems to live, is left after ten
+heartbeats by one neighbour and after another ten by the last; then a new parent is found, or given up looking for."""
 MISSED = (EHOSTUNREACH, EAGAIN, ENOENT)
 """Answers to an order by which we know that it must be given again: lost, too early, to who does not know the job."""
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from errno import EHOSTUNREACH, EINVAL, ENOENT
+from errno import EEXIST, EHOSTUNREACH, EINVAL, ENOENT
 from typing import Any
 
 import msgspec
@@ -37,7 +37,8 @@ class Led:
         self.leader, self.call = leader, call
         self.job = job
         """What its first node is told."""
-        self.attending: dict[int, Call] = {}
+        self.attending: dict[int, tuple[int, Call]] = {}
+        """By node, with how often it has asked."""
 
 
 class Wreck(Service):
@@ -50,7 +51,7 @@ class Wreck(Service):
         self._none_left = asyncio.Event()
         self._ids = JobIDs(self.host.rank)
         self._began = float(self._attribute("broker.starttime") or self.host.wall())
-        self.follow(PATIENCE, self._take_patience, "15s")
+        self.follow(PATIENCE, self._take_patience, "30s")
 
     async def stop(self) -> None:
         """Kills what runs here, and waits until it is dead."""
@@ -125,16 +126,21 @@ class Wreck(Service):
     # -- between brokers: the leader's side -------------------------------------------------------------------------
 
     @request()
-    def attend(self, call: Call, *, id: int, node: int) -> Later:
+    def attend(self, call: Call, *, id: int, node: int, attempt: int = 1) -> Later:
         """A node waits for the end of the job; were this broker to die, it would hear that too.
 
-        To who takes a stream it is said at once that the job is there.
+        To who takes a stream it is said at once that the job is there. What was held up on the way, and comes after
+        the node has asked again, is of no interest any more.
         """
         led = self._find(id)
         if not led.leader.counts_on(node):
             raise OSError(ENOENT, f"{JobID(id)}: rank {self.host.rank} has given up node {node}")
-        _settle(led.attending.get(node))
-        led.attending[node] = call
+        before = led.attending.get(node)
+        if before is not None:
+            if attempt <= before[0]:
+                raise OSError(EEXIST, f"{JobID(id)}: node {node} has asked again")
+            _settle(before[1])
+        led.attending[node] = attempt, call
         if call.request.streaming:
             call.respond({})
         return LATER
@@ -179,14 +185,15 @@ class Wreck(Service):
                 case Again():
                     self.run(self._again(led, action))
                 case Release(node):
-                    _settle(led.attending.pop(node, None))
+                    if node in led.attending:
+                        _settle(led.attending.pop(node)[1])
                 case Over():
                     self._forget(led)
 
     def _forget(self, led: Led) -> None:
         del self._led[led.leader.id]
         led.call.end()
-        for call in led.attending.values():
+        for _, call in led.attending.values():
             _settle(call)
 
     def _find(self, id: int) -> Led:
@@ -279,7 +286,8 @@ class Wreck(Service):
             else:
                 self._let_go(hosted)
 
-        data = {"id": hosted.job.id, "node": hosted.job.node}
+        hosted.attempts += 1
+        data = {"id": hosted.job.id, "node": hosted.job.node, "attempt": hosted.attempts}
         self.send_request("wreck.attend", data, told, nodeid=hosted.job.leader, flags=flags)
 
     def _attend_later(self, hosted: Hosted) -> None:
@@ -348,10 +356,9 @@ class Wreck(Service):
         return ""
 
 
-def _settle(call: Call | None) -> None:
+def _settle(call: Call) -> None:
     """Lets a node go that attends: it is answered by the end of the stream if it takes one."""
-    if call is not None:
-        call.end() if call.request.streaming else call.respond()
+    call.end() if call.request.streaming else call.respond()
 
 
 def _described(led: Led) -> dict[str, Any]:
