@@ -1,4 +1,4 @@
-"""size.py COUNT MODULE: what takes longer the more brokers there are. MODULE is one that may be reloaded; - for none."""
+"""size.py COUNT MODULE: what takes longer the more brokers there are. MODULE may be reloaded; - stands for none."""
 
 from __future__ import annotations
 

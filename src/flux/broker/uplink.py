@@ -56,8 +56,8 @@ class Uplink:
         """Attaches to another parent; what is open with the old one is still answered. OSError says why not."""
         self.check(parent.rank)
         former = self._node.parent
-        if former == UPWARD + parent.uuid.encode():
-            return
+        if any(claim.rank == parent.rank for claim in self._node.above.line[:1]):
+            return  # it is that already
         refused = await self._ask(parent, PATIENCE)
         if refused is not None:
             raise OSError(refused.errnum, f"rank {parent.rank}: {refused.reason}")

@@ -3,6 +3,9 @@
 from errno import EINVAL, ESRCH
 from typing import Any, ClassVar
 
+from flux.base.config import Config
+from flux.base.config.settings import Live as Settings
+from flux.base.config.settings import Tbon
 from flux.base.duration import parse_fsd
 from flux.modules.live.watch import Health, Limits, Watch
 from flux.overlay.notices import Gone, Moved, Notice
@@ -23,6 +26,21 @@ class Live(Service):
 
     name: ClassVar[str] = "live"
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._settings, self._tree = Settings(), Tbon()
+        self._period = 0.0
+        """Seconds; 0 before the start."""
+
+    def configured(self, config: Config) -> None:
+        """Takes the table `live`, and from `tbon` how often somebody is heard and after which silence it is torpid."""
+        before, self._settings, self._tree = self._settings, config.live, config.tbon
+        if self._period:
+            self._take_period(self.host.attributes.get(PERIOD))
+        if self._period and before != config.live:
+            self.host.attributes.set(SLOW, str(config.live.slow_idle))
+            self.host.attributes.set(FAIL, str(config.live.max_idle))
+
     async def start(self) -> None:
         """Begins to watch."""
         self._node = self.host.port("node")
@@ -33,8 +51,8 @@ class Live(Service):
         """What the session thinks of each rank that is not known to be well."""
         self._limits = Limits()
         self._last = self.host.now()
-        self.follow(SLOW, lambda text: self._limit(slow=_heartbeats(SLOW, text)), "3")
-        self.follow(FAIL, lambda text: self._limit(fail=_heartbeats(FAIL, text)), "5")
+        self.follow(SLOW, lambda text: self._limit(slow=_heartbeats(SLOW, text)), str(self._settings.slow_idle))
+        self.follow(FAIL, lambda text: self._limit(fail=_heartbeats(FAIL, text)), str(self._settings.max_idle))
         self.follow(PERIOD, self._take_period, "2s")
         self._broker.hearers.append(self._notice)
 
@@ -97,7 +115,8 @@ class Live(Service):
             self._period = parse_fsd(text)
         except ValueError:
             raise OSError(EINVAL, f"{PERIOD}: '{text}' is not a duration") from None
-        self.every(self._period, self._beat, name="beat")
+        self._beats = min(self._period, self._tree.torpid_min)
+        self.every(self._beats, self._beat, name="beat")
 
     def _limit(self, **changed: float) -> None:
         limits = self._limits._replace(**changed)
@@ -105,7 +124,7 @@ class Live(Service):
 
     def _beat(self) -> None:
         """Lets the neighbours hear us, and thinks of each what its silence says."""
-        now, late = self.host.now(), self.host.now() - self._last > LATE * self._period
+        now, late = self.host.now(), self.host.now() - self._last > LATE * self._beats
         self._last = now
         self._meet(now)
         self.host.port("circle").close()
@@ -140,6 +159,8 @@ class Live(Service):
     def _consider(self, link: bytes, watch: Watch) -> None:
         idle = self._silence(link) / self._period
         health = watch.look(idle, self._limits)
+        if health is Health.OK and self._silence(link) > self._tree.torpid_max:
+            health = Health.SLOW
         if health is Health.FAIL:
             if watch.rank == 0:
                 self._change(watch, Health.SLOW)  # without it there is no session: it is waited for

@@ -1,0 +1,79 @@
+"""`live` in simulated sessions: its settings, what it says, and what it leaves alone."""
+
+from typing import Any
+
+from flux.testing.sim import SimInstance, simulate
+from flux.wire.message import Event
+
+CHAIN: dict[str, Any] = {"topo": "kary:1"}
+
+
+def silence(flux: SimInstance, rank: int) -> None:
+    """A broker is not heard of any more, though nothing tells its neighbours so."""
+    links = flux[rank].links
+    links.send = lambda link, msg, mark: None  # type: ignore[method-assign]
+    links.publish = lambda msg: None  # type: ignore[method-assign]
+
+
+async def states(flux: SimInstance, rank: int) -> list[int]:
+    """What rank 0 hears of a rank until that has failed."""
+    ear = flux[0].client()
+    queue, told = ear.listen("live.cstate"), list[int]()
+    while told[-1:] != [2]:
+        event = await queue.get()
+        assert isinstance(event, Event)
+        if event.body()["rank"] == rank:
+            told.append(event.body()["nstate"])
+    flux[0].leave(ear)
+    return told
+
+
+def test_a_silent_leaf_is_slow_then_failed_and_is_sent_away() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        begun = flux.now()
+        silence(flux, 2)
+        assert await states(flux, 2) == [1, 2]
+        assert 10 < flux.now() - begun < 16
+        assert (await flux[0].rpc("live.status"))["fail"] == [2]
+        flux.kill(2)
+
+    simulate(scenario, 3, **CHAIN)
+
+
+def test_limits_and_period_are_attributes() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        begun = flux.now()
+        silence(flux, 2)
+        assert await states(flux, 2) == [1, 2]
+        assert 2 < flux.now() - begun < 5
+        flux.kill(2)
+
+    settings = {"heartbeat.period": "0.5s", "live.slow-idle": "2", "live.max-idle": "4"}
+    simulate(scenario, 3, settings=settings, **CHAIN)
+
+
+def test_limits_can_be_configured_while_the_session_runs() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux[0].rpc("config.load", {"live": {"slow-idle": 20, "max-idle": 30}})
+        await flux.settle()
+        assert [broker.attributes.get("live.max-idle") for broker in flux.brokers] == ["30"] * 3
+        begun = flux.now()
+        silence(flux, 2)
+        assert await states(flux, 2) == [1, 2]
+        assert flux.now() - begun > 60
+        flux.kill(2)
+
+    simulate(scenario, 3, **CHAIN)
+
+
+def test_nobody_is_blamed_in_a_session_that_is_well() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        queue = flux[0].client().listen("live.cstate")
+        for _ in range(20):
+            await flux.settle()
+        assert queue.empty()
+        assert await flux[0].rpc("live.status") == {}
+
+    simulate(scenario, 7)
