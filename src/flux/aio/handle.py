@@ -13,7 +13,7 @@ from flux.constants import FLUX_NODEID_ANY
 from flux.rpc import failure
 from flux.runtime.local import CLOSED, LOST, lost
 from flux.runtime.stream import StreamLink
-from flux.wire.message import PRIVATE, STREAMING, Event, Message, Request, Response
+from flux.wire.message import PRIVATE, STREAMING, Event, Message, Request, Response, around
 from flux.wire.payload import decode_payload, encode_payload, topic_text
 from flux.wire.session import Session, Told, ignore
 
@@ -45,13 +45,14 @@ class Handle:
 
     # -- requests ---------------------------------------------------------------------------------------------------
 
-    async def rpc(self, topic: str, payload: Any = None, *, nodeid: int = FLUX_NODEID_ANY) -> Any:
+    async def rpc(self, topic: str, payload: Any = None, *, nodeid: int = FLUX_NODEID_ANY, ring: bool = False) -> Any:
         """Asks a service and returns the JSON payload of its answer, None if it has none.
 
         `payload` is what JSON can carry, text, or bytes that are sent as they are; `nodeid` is a rank. An error answer
-        is an OSError with its errno and text. Who cancels this takes no answer; the service is not told.
+        is an OSError with its errno and text. Who cancels this takes no answer; the service is not told. With `ring`
+        the request goes to that rank from one broker to the next, not through the tree: for debugging.
         """
-        return decode_payload((await self.ask(topic, payload, nodeid=nodeid)).data)
+        return decode_payload((await self.ask(topic, payload, nodeid=around(nodeid) if ring else nodeid)).data)
 
     async def ask(self, topic: str, payload: Any = None, *, nodeid: int = FLUX_NODEID_ANY) -> Response:
         """As `rpc`, and returns the whole answer, for payloads that are not JSON."""
@@ -68,13 +69,14 @@ class Handle:
             raise failure(response)
         return response
 
-    def stream(self, topic: str, payload: Any = None, *, nodeid: int = FLUX_NODEID_ANY) -> Stream:
+    def stream(self, topic: str, payload: Any = None, *, nodeid: int = FLUX_NODEID_ANY, ring: bool = False) -> Stream:
         """Asks a service for a stream: `async for answer in h.stream("log.dmesg", {"follow": True}): ...`.
 
         The request is sent at once. A loop that is left early or cancelled sends `<service>.cancel`.
         """
         answers = Answers()
-        return Stream(self, self._request(topic, payload, answers.answered, nodeid, STREAMING), answers)
+        to = around(nodeid) if ring else nodeid
+        return Stream(self, self._request(topic, payload, answers.answered, to, STREAMING), answers)
 
     async def notify(self, topic: str, payload: Any = None, *, nodeid: int = FLUX_NODEID_ANY) -> None:
         """Sends a request that wants no answer."""

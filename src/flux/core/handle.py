@@ -37,7 +37,7 @@ from flux.rpc import RPC
 from flux.runtime.blocking import wall
 from flux.runtime.reactor import Reactor
 from flux.wire.match import Match
-from flux.wire.message import UNKNOWN, Request, Response, refuse, respond
+from flux.wire.message import UNKNOWN, Request, Response, around, refuse, respond
 from flux.wire.message import Message as WireMessage
 from flux.wire.payload import encode_payload, topic_text
 
@@ -81,16 +81,20 @@ class Flux(Channel):
 
     # -- requests ---------------------------------------------------------------------------------------------------
 
-    def rpc(self, topic: Any, payload: Any = None, nodeid: int = FLUX_NODEID_ANY, flags: int = 0) -> RPC:
+    def rpc(
+        self, topic: Any, payload: Any = None, nodeid: int = FLUX_NODEID_ANY, flags: int = 0, *, ring: bool = False
+    ) -> RPC:
         """Asks a service. `payload` is what JSON can carry, text, or bytes that are sent as they are.
 
         `nodeid` is a rank, or FLUX_NODEID_ANY for the nearest broker that has the service; `flags` are FLUX_RPC_*.
+        With `ring` the request goes to that rank from one broker to the next, not through the tree: for debugging.
+        OSError(EINVAL) without a rank then.
         """
-        return RPC(self, topic, payload, nodeid, flags)
+        return RPC(self, topic, payload, around(nodeid) if ring else nodeid, flags)
 
-    def stream(self, topic: Any, payload: Any = None, nodeid: int = FLUX_NODEID_ANY) -> Stream:
+    def stream(self, topic: Any, payload: Any = None, nodeid: int = FLUX_NODEID_ANY, *, ring: bool = False) -> Stream:
         """Asks a service for a stream: `for answer in h.stream("log.dmesg", {"follow": True}): ...`."""
-        return Stream(RPC(self, topic, payload, nodeid, FLUX_RPC_STREAMING))
+        return Stream(self.rpc(topic, payload, nodeid, FLUX_RPC_STREAMING, ring=ring))
 
     def multicast(
         self, topic: Any, payload: Any = None, ranks: "Ids" = "all", within: float | None = None

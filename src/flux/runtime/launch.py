@@ -226,7 +226,7 @@ class _Launch:
         if os.WIFSIGNALED(status):
             if not (self._deadline and code - 128 == signal.SIGTERM):  # that was us
                 self._say(f"{child.rank} (pid {child.pid}) {signal.strsignal(code - 128)}")
-        elif code and not (was_up and child.rank == 0):
+        elif code and not (was_up and child.rank == 0) and not (self._deadline and code == 128 + signal.SIGTERM):
             self._say(f"{child.rank} (pid {child.pid}) exited with rc={code}")
         if child.rank == 0:
             self._code = code

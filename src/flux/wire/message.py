@@ -1,6 +1,6 @@
 """The four kinds of message as values (RFC 3). What a kind does not have cannot be set; bytes are the codec's."""
 
-from errno import ENODATA, EPROTO
+from errno import EINVAL, ENODATA, EPROTO
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -165,3 +165,10 @@ def refuse(request: Request, errnum: int, text: str = "") -> Response:
 def end_of_stream(request: Request) -> Response:
     """Makes the response that ends a stream in order (RFC 6)."""
     return refuse(request, ENODATA)
+
+
+def around(nodeid: int) -> int:
+    """The node id that leads to a rank round the ring. OSError(EINVAL) for what is no rank."""
+    if not 0 <= nodeid < RING:
+        raise OSError(EINVAL, "only a rank is reached round the ring")
+    return nodeid | RING
