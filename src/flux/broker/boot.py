@@ -5,13 +5,17 @@ from typing import NamedTuple
 
 from flux.base.hostlist import Hostlist
 from flux.base.taskmap import Taskmap
+from flux.broker import defaults
 from flux.broker.attributes import AttributeTable
 from flux.overlay.card import Card, read_card
-from flux.overlay.topology import Kary
+from flux.overlay.topology import Kary, topology
 from flux.runtime import system
 from flux.runtime.curve import Keys, fresh_keys
 from flux.runtime.pmi import Bootstrap
 from flux.runtime.wiring import Endpoint, Wiring
+
+FILES, FILES_A_CHILD = 40, 2
+"""Open files that a broker needs, with a few clients, and how many more for each child."""
 
 
 class Reach(NamedTuple):
@@ -63,6 +67,18 @@ def _nodes(pmi: Bootstrap, attributes: AttributeTable) -> int:
     if not taskmap.unknown:
         attributes.fix("broker.mapping", taskmap.encode())
     return taskmap.nnodes
+
+
+def check(size: int, attributes: Mapping[str, str]) -> None:
+    """Refuses what no session can be, before brokers are forked for it; OSError says why."""
+    for name, value in attributes.items():
+        defaults.check(name, value, size)
+    check_descriptors(0, topology(attributes.get("tbon.topo", defaults.CHANGEABLE["tbon.topo"]), size))
+
+
+def check_descriptors(rank: int, tree: Kary) -> None:
+    """Refuses more children than files may be open: libzmq ends the process when it cannot accept a connection."""
+    system.check_descriptors(FILES + FILES_A_CHILD * len(tree.children(rank)), "a broker with its children")
 
 
 def listen(wiring: Wiring, where: Reach, rank: int, tree: Kary, rundir: str) -> Endpoint:
