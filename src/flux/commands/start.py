@@ -57,18 +57,16 @@ def main(argv: list[str]) -> int:
 def _session(size: int, options: BrokerOptions) -> int:
     """Forks the brokers, with a run directory that they share and that is gone afterwards."""
     from flux.broker import boot, process
-    from flux.broker.defaults import check
     from flux.runtime import launch, rundir
 
-    for name, value in options.attributes.items():
-        check(name, value, size)
+    launch.check(size)
+    boot.check(size, options.attributes)
     _warm()
-    own = ""
-    if "rundir" in options.attributes:
-        rundir.check(options.attributes["rundir"])
-    else:
-        own = rundir.make()
-    shared = options._replace(attributes={"rundir": own} | options.attributes)
+    given = options.attributes.get("rundir", "")
+    where = os.path.abspath(given) if given else rundir.make()
+    ours = not given or rundir.claim(where)
+    cleanup = options.attributes.get("rundir-cleanup", str(int(ours)))
+    shared = options._replace(attributes=options.attributes | {"rundir": where, "rundir-cleanup": cleanup})
     others = shared._replace(command=())
     try:
         return launch.launch(
@@ -79,8 +77,8 @@ def _session(size: int, options: BrokerOptions) -> int:
             verbose=options.verbose,
         )
     finally:
-        if own:
-            rundir.remove(own)
+        if cleanup == "1":
+            rundir.remove(where)
 
 
 def _warm() -> None:
