@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import PIPE
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -138,11 +140,40 @@ def test_bad_options_are_one_clear_line(tmp_path: Path, words: list[str], why: s
 
 
 @pytest.mark.parametrize("words", [["-s2"], []])
-def test_a_run_directory_that_is_not_there_is_named(tmp_path: Path, words: list[str]) -> None:
-    code, _, err = start(tmp_path, *words, "-Srundir=/nowhere", "true")
-    assert code == 1
-    assert err.endswith("rundir /nowhere: no such directory\n")
-    assert err.count("\n") == 1
+def test_a_run_directory_that_cannot_be_is_named(tmp_path: Path, words: list[str]) -> None:
+    code, _, err = start(tmp_path, *words, "-Srundir=/nowhere/run", "true")
+    assert (code, err) == (1, "flux-start: /nowhere/run: No such file or directory\n")
+
+
+@pytest.mark.parametrize("signum", [None, signal.SIGKILL])
+def test_a_run_directory_that_was_there_stays_with_what_is_in_it(signum: signal.Signals | None) -> None:
+    with TemporaryDirectory(dir="/tmp") as below:  # tmp_path may be too long for sockets
+        (Path(below) / "precious").write_text("x")
+        script = "flux getattr rundir; cd /; flux run true && echo ran; cat"
+        words = [*FLUX, "start", "-s2", "-S", "rundir=.", "sh", "-c", script]
+        with subprocess.Popen(words, cwd=below, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as running:
+            assert running.stdout is not None
+            assert [running.stdout.readline() for _ in "12"] == [f"{below}\n", "ran\n"]
+            if signum is not None:
+                running.send_signal(signum)
+            running.communicate()
+        assert [path.name for path in Path(below).iterdir()] == ["precious"]
+
+
+def test_a_run_directory_that_was_not_there_is_made_and_removed() -> None:
+    with TemporaryDirectory(dir="/tmp") as below:
+        assert start(Path(below), "-s2", f"-Srundir={below}/run", f"ls {below}") == (0, "run\n", "")
+
+
+def test_too_few_open_files_are_a_refusal_with_the_numbers(tmp_path: Path) -> None:
+    words = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *FLUX, "start"]
+    for size, what in (("24", "a broker with its children needs 86"), ("999999", "a session of 999999 needs 2000014")):
+        done = subprocess.run(
+            [*words, "-s", size, "true"], env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"flux-start: {what} open files, 64 are allowed (see `ulimit -n`)\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_tmpdir_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -111,3 +111,14 @@ def test_verbose_names_the_processes_and_then_what_they_say(tmp_path: Path) -> N
 def test_a_size_below_1_is_refused(size: int) -> None:
     with pytest.raises(OSError, match="size must be at least 1"):
         launch(size, lambda pmi, keeper: 0, lambda text: None)
+
+
+def test_a_signal_ends_it_while_it_still_forks(tmp_path: Path) -> None:
+    with start(tmp_path, 400, "*:pause", verbose=1) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.terminate()
+        _, err = process.communicate()
+    assert process.returncode == 143
+    assert "399 (pid" not in err
+    assert list(tmp_path.iterdir()) == []

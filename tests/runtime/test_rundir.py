@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from flux.runtime.rundir import LONGEST_NAME, SOCKET_PATH_MAX, check, make, make_private, remove
+from flux.runtime.rundir import LONGEST_NAME, SOCKET_PATH_MAX, check, claim, make, make_private, remove
 
 
 def test_it_is_private_and_below_tmpdir() -> None:
@@ -52,3 +52,16 @@ def test_a_directory_of_somebody_s_choice_must_be_there_and_short_enough(tmp_pat
     long.mkdir()
     with pytest.raises(OSError, match="too long for a socket's path"):
         check(str(long))
+
+
+def test_a_directory_of_somebody_s_choice_is_made_if_it_is_not_there(tmp_path: Path) -> None:
+    with TemporaryDirectory(dir="/tmp") as below:
+        chosen = Path(below) / "run"
+        assert claim(str(chosen))
+        assert chosen.stat().st_mode & 0o777 == 0o700
+        assert not claim(str(chosen))
+    with pytest.raises(OSError, match="too long for a socket's path"):
+        claim(str(tmp_path / ("x" * 100)))
+    with pytest.raises(OSError, match=r"/nowhere/run: No such file"):
+        claim("/nowhere/run")
+    assert list(tmp_path.iterdir()) == []

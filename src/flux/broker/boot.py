@@ -17,6 +17,9 @@ from flux.runtime.curve import Keys, fresh_keys
 from flux.runtime.pmi import Bootstrap
 from flux.runtime.wiring import Endpoint, Wiring
 
+FILES, FILES_A_CHILD = 40, 2
+"""Open files that a broker needs, with a few clients, and how many more for each child."""
+
 
 class Reach(NamedTuple):
     """Whether the brokers are on one host, and the keys that they need if not."""
@@ -118,6 +121,11 @@ def _nodes(pmi: Bootstrap, attributes: AttributeTable) -> int:
     if not taskmap.unknown:
         attributes.fix("broker.mapping", taskmap.encode())
     return taskmap.nnodes
+
+
+def check_descriptors(rank: int, tree: Topology) -> None:
+    """Refuses more children than files may be open: libzmq ends the process when it cannot accept a connection."""
+    system.check_descriptors(FILES + FILES_A_CHILD * len(tree.children(rank)), "a broker with its children")
 
 
 def listen(wiring: Wiring, where: Reach, rank: int, tree: Topology, rundir: str) -> Endpoint:

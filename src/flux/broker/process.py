@@ -79,6 +79,7 @@ class Process:
         try:
             attributes = self._attributes()
             tree = boot.tree_of(self._pmi, self._config, attributes.get("tbon.topo"))
+            boot.check_descriptors(self._pmi.rank, tree)
             self._describe(attributes, tree)
             wiring, ways = self._wire(attributes, tree)
             session = self._assemble(attributes, tree, ways)
@@ -119,7 +120,8 @@ class Process:
             rundir.check(given)
         else:
             self._own_rundir = rundir.make()
-        table.fix("rundir", given or self._own_rundir)
+        table.fix("rundir", os.path.abspath(given) if given else self._own_rundir)
+        table.fix("rundir-cleanup", table.lookup("rundir-cleanup", "0" if given else "1"))
         return table
 
     def _describe(self, table: AttributeTable, tree: Topology) -> None:
@@ -251,7 +253,8 @@ class Process:
 
         def gone() -> None:
             self._loop.remove_reader(fd)
-            self._own_rundir = self._own_rundir or (session.attribute("rundir") if self._pmi.rank == 0 else "")
+            if self._pmi.rank == 0 and session.attribute("rundir-cleanup") == "1":
+                self._own_rundir = session.attribute("rundir")
             session.abandon("flux start is gone")
 
         self._loop.add_reader(fd, gone)

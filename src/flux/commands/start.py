@@ -73,9 +73,12 @@ def _test_hosts(args: Namespace) -> list[str]:
 
 def _configured(options: BrokerOptions, size: int, hosts: list[str]) -> BrokerOptions:
     """Reads the configuration once for all brokers, and refuses what none of them could do."""
-    from flux.broker import tuning
+    from flux.broker import boot, tuning
     from flux.broker.defaults import check
+    from flux.overlay.topology import topology
+    from flux.runtime import launch
 
+    launch.check(size)
     options = options.located()
     config = options.read()
     for name, value in options.attributes.items():
@@ -85,8 +88,7 @@ def _configured(options: BrokerOptions, size: int, hosts: list[str]) -> BrokerOp
         reason = "says which host is which broker: use --test-hosts, or -S broker.boot-method=simple"
         raise config.complaint(("bootstrap",), reason)
     shape = tuning.shape(config, options.attributes, by_config=by_config)
-    if by_config:
-        tuning.tree_by_config(config, shape)
+    boot.check_descriptors(0, tuning.tree_by_config(config, shape) if by_config else topology(shape, size))
     return options._replace(config=config)
 
 
@@ -96,12 +98,11 @@ def _session(size: int, options: BrokerOptions, hosts: list[str]) -> int:
     from flux.runtime import launch, rundir
 
     _warm()
-    own = ""
-    if "rundir" in options.attributes:
-        rundir.check(options.attributes["rundir"])
-    else:
-        own = rundir.make()
-    shared = options._replace(attributes={"rundir": own} | options.attributes)
+    given = options.attributes.get("rundir", "")
+    where = os.path.abspath(given) if given else rundir.make()
+    ours = not given or rundir.claim(where)
+    cleanup = options.attributes.get("rundir-cleanup", str(int(ours)))
+    shared = options._replace(attributes=options.attributes | {"rundir": where, "rundir-cleanup": cleanup})
 
     def of(rank: int) -> BrokerOptions:
         attributes = shared.attributes | ({"hostname": hosts[rank]} if hosts else {})
@@ -116,8 +117,8 @@ def _session(size: int, options: BrokerOptions, hosts: list[str]) -> int:
             verbose=options.verbose,
         )
     finally:
-        if own:
-            rundir.remove(own)
+        if cleanup == "1":
+            rundir.remove(where)
 
 
 def _warm() -> None:

@@ -17,6 +17,7 @@ from flux.runtime.descriptor import close_all_but, fill_standard
 from flux.runtime.keeper import Keeper, fork_at
 from flux.runtime.linux import descendants, set_subreaper
 from flux.runtime.pmi import Bootstrap, Forked
+from flux.runtime.system import check_descriptors
 from flux.runtime.terminal import typed
 from flux.wire.message import BadMessage
 from flux.wire.pmi import MAPPING_KEY, Abort, Action, Enter, Lines, Reply, Server
@@ -26,9 +27,12 @@ Broker = Callable[[Bootstrap, Keeper], int]
 
 PASSED_ON = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 OURS = (*PASSED_ON, signal.SIGCHLD)
+ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 NOTHING: Mapping[str, str] = {}
 GRACE = 5.0
 """Seconds that the other brokers have to end after rank 0 has."""
+FILES, FILES_EACH = 16, 2
+"""Open files that a launcher needs, and how many more for each broker: its PMI and its keeper's socket."""
 
 
 class Child(NamedTuple):
@@ -40,6 +44,13 @@ class Child(NamedTuple):
     lines: Lines
 
 
+def check(size: int) -> None:
+    """Refuses a number of brokers that cannot be; OSError says why."""
+    if size < 1:
+        raise OSError(EINVAL, f"size must be at least 1, not {size}")
+    check_descriptors(FILES + FILES_EACH * size, f"a session of {size}")
+
+
 def launch(
     size: int, broker: Broker, say: Callable[[str], None], *, pairs: Mapping[str, str] = NOTHING, verbose: int = 0
 ) -> int:
@@ -49,8 +60,7 @@ def launch(
     in PMI from the start. `say` gets a line for each broker that ends as it should not; with `verbose` also for each
     that starts, with 2 all that is said in PMI.
     """
-    if size < 1:
-        raise OSError(EINVAL, f"size must be at least 1, not {size}")
+    check(size)
     set_subreaper()
     return _Launch(size, broker, say, pairs, verbose).run()
 
@@ -81,6 +91,7 @@ class _Launch:
             self._serve()
         finally:
             self._kill(signal.SIGKILL)
+            self._close()
             _end_descendants()
         return self._code
 
@@ -91,18 +102,26 @@ class _Launch:
         _forget_lookups()
         fill_standard()
         for rank in range(self._size):
-            ours, theirs = socketpair()
-            keepers_end, keeper = socketpair()
-            pid = os.fork()
-            if pid == 0:
-                self._live(rank, theirs, keeper, mask)
-            theirs.close()
-            keeper.close()
-            self._socks.append(ours)
-            self._on_call[keepers_end.fileno()] = rank, keepers_end
-            self._children[pid] = Child(rank, pid, ours, Lines())
-            if self._verbose:
-                self._say(f"{rank} (pid {pid}) started")
+            if ending := signal.sigpending() & {*ENDING}:  # a large session takes seconds to fork
+                return self._abandon("", 128 + min(ending))
+            try:
+                self._fork(rank, mask)
+            except OSError as error:
+                raise OSError(error.errno, f"broker {rank} of {self._size}: {error.strerror}") from None
+
+    def _fork(self, rank: int, mask: Iterable[int]) -> None:
+        ours, theirs = socketpair()
+        keepers_end, keeper = socketpair()
+        self._socks.append(ours)
+        self._on_call[keepers_end.fileno()] = rank, keepers_end
+        pid = os.fork()
+        if pid == 0:
+            self._live(rank, theirs, keeper, mask)
+        theirs.close()
+        keeper.close()
+        self._children[pid] = Child(rank, pid, ours, Lines())
+        if self._verbose:
+            self._say(f"{rank} (pid {pid}) started")
 
     def _live(self, rank: int, pmi: socket, keeper: socket, mask: Iterable[int]) -> NoReturn:
         """The whole life of a forked process."""
@@ -245,6 +264,11 @@ class _Launch:
             os.kill(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
         self._children.clear()
+
+    def _close(self) -> None:
+        """Gives up what the brokers hear of us: who still lives sees it, and we may open files again."""
+        for sock in (*self._socks, *(sock for _, sock in self._on_call.values())):
+            sock.close()
 
     def _milliseconds_left(self) -> int | None:
         return max(0, int((self._deadline - monotonic()) * 1000)) if self._deadline else None

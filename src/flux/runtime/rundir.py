@@ -20,6 +20,21 @@ def make(environ: "os._Environ[str] | dict[str, str]" = os.environ) -> str:
     raise OSError(ENAMETOOLONG, f"{path}: too long for a socket's path")
 
 
+def claim(path: str) -> bool:
+    """Makes the directory that somebody has chosen, if it is not there. Says whether it did: who makes it, removes it.
+    OSError says why it cannot be a run directory."""
+    made = not os.path.isdir(path)
+    if made:
+        make_private(path)
+    try:
+        check(path)
+    except OSError:
+        if made:
+            remove_empty(path)
+        raise
+    return made
+
+
 def check(path: str) -> None:
     """Refuses a directory that somebody else has chosen and that cannot be a run directory; OSError names it."""
     if not os.path.isdir(path):

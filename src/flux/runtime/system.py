@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from errno import EINVAL
+from errno import EINVAL, EMFILE
 from typing import Any
 
 _WHO = {"self": resource.RUSAGE_SELF, "children": resource.RUSAGE_CHILDREN}
@@ -72,6 +72,13 @@ def resident() -> int:
     except OSError:
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return most if sys.platform == "darwin" else most * 1024
+
+
+def check_descriptors(needed: int, what: str) -> None:
+    """Refuses what would need more open files than this process may have; OSError(EMFILE) names it and both numbers."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed != resource.RLIM_INFINITY and needed > allowed:
+        raise OSError(EMFILE, f"{what} needs {needed} open files, {allowed} are allowed (see `ulimit -n`)")
 
 
 def to_stderr(text: str) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from struct import Struct
 from typing import NamedTuple
 
@@ -70,6 +71,7 @@ class Wiring:
         self._children: set[bytes] = set()
         self._listening: Counter[bytes] = Counter()
         self._early: dict[bytes, list[list[bytes]]] = {}
+        self._files: list[str] = []
 
     # -- connections ------------------------------------------------------------------------------------------------
 
@@ -86,8 +88,10 @@ class Wiring:
             Doorkeeper(self._loop, self._down, self._left, self._stranger),
             Doorkeeper(self._loop, self._events, lambda: None, self._stranger),
         ]
-        _bind(self._down, tree)
-        _bind(self._events, event)
+        for socket, endpoint in ((self._down, tree), (self._events, event)):
+            _bind(socket, endpoint)
+            if endpoint.startswith("ipc://"):  # libzmq makes files, and leaves them
+                self._files.append(endpoint.removeprefix("ipc://"))
         self._read("children", self._down, self._from_child)
         self._read("subscriptions", self._events, self._subscription)
         return Endpoint(_bound(self._down), _bound(self._events), self._keys.public.decode() if self._keys else "")
@@ -137,6 +141,9 @@ class Wiring:
             self._gate.close()
         self._down = self._events = None
         self._context.term()
+        for path in self._files:
+            with suppress(OSError):
+                os.unlink(path)
 
     # -- messages ---------------------------------------------------------------------------------------------------
 
