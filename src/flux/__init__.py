@@ -4,7 +4,8 @@
 """
 
 import sys
-from os.path import abspath, isdir, join
+from os import getcwd
+from os.path import isdir, join
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all of this
 if TYPE_CHECKING:
@@ -12,8 +13,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Flux", "constants", "core", "future", "message", "rpc"]
 
+
+def _here() -> str:
+    try:
+        return getcwd()
+    except OSError:  # it is gone, and nothing is in it
+        return ""
+
+
 # What pkgutil.extend_path does, without its imports: other distributions may add flux.<name>.
-__path__ += [path for entry in sys.path if isdir(path := join(entry or abspath(""), "flux")) and path not in __path__]
+__path__ += [path for entry in sys.path if isdir(path := join(entry or _here(), "flux")) and path not in __path__]
 
 
 def __getattr__(name: str) -> object:

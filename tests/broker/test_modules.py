@@ -1,6 +1,7 @@
 """Modules found, loaded and removed in a session of one broker."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from errno import ECANCELED, EEXIST, EINVAL, EIO, ENOENT, ENOSYS, EPERM
 from pathlib import Path
@@ -74,6 +75,11 @@ def traceback(flux: SimInstance) -> str:
     said = "\n".join(flux.stderr)
     flux.stderr.clear()
     return said
+
+
+async def write_all_to_stderr(flux: SimInstance) -> None:
+    """From now on stderr gets all that is logged, not only what is grave."""
+    await flux[0].rpc("attr.set", {"name": "log-stderr-level", "value": "6"})
 
 
 async def names(flux: SimInstance) -> list[str]:
@@ -165,9 +171,9 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         ("from flux.service import Service", "defines no Service classes, one is needed"),
         (HELLO + "\nclass Two(Service): ...", "defines 2 Service classes, one is needed"),
         ("x = = 3", "failed to load: SyntaxError: invalid syntax (bad.py, line 1)"),
-        ("1 / 0", "failed to load: ZeroDivisionError: division by zero"),
-        ("import sys; sys.exit('bye')", "failed to load: SystemExit: bye"),
-        ("import nosuchmodule", "failed to load: ModuleNotFoundError: No module named 'nosuchmodule'"),
+        ("1 / 0", "failed to load: ZeroDivisionError: division by zero (bad.py, line 1)"),
+        ("import sys; sys.exit('bye')", "failed to load: SystemExit: bye (bad.py, line 1)"),
+        ("import nosuchmodule", "failed to load: ModuleNotFoundError: No module named 'nosuchmodule' (bad.py, line 1)"),
         ("open('/no/such/file')", "/no/such/file: No such file or directory"),
     ],
 )
@@ -179,6 +185,9 @@ def test_a_file_that_is_no_module_is_refused_in_one_line(tmp_path: Path, source:
         errnum, text = await refusal(load(flux, str(path)))
         assert text == f"{path}: {said}" and errnum in (EINVAL, ENOENT)
         assert await names(flux) == []
+        assert not traceback(flux)
+        await write_all_to_stderr(flux)
+        await refusal(load(flux, str(path)))
         assert ("Traceback" in traceback(flux)) == ("failed to load" in said)
 
     play(scenario)
@@ -188,7 +197,10 @@ def test_a_module_that_fails_to_start_is_gone_again(hello: str) -> None:
     async def scenario(flux: SimInstance) -> None:
         assert await refusal(load(flux, hello, "refuse")) == (EINVAL, "hello: told to")
         assert not flux.stderr
-        assert await refusal(load(flux, hello, "bug")) == (EIO, "hello: failed to load: ZeroDivisionError: oh")
+        await write_all_to_stderr(flux)
+        errnum, text = await refusal(load(flux, hello, "bug"))
+        assert errnum == EIO
+        assert re.fullmatch(r"hello: failed to load: ZeroDivisionError: oh \(hello.py, line \d+\)", str(text))
         assert "Traceback" in traceback(flux)
         assert await names(flux) == []
         for topic in ("hello.say", "greeting.say"):
@@ -285,6 +297,7 @@ def test_other_distributions_bring_modules_by_entry_point(tmp_path: Path, monkey
             await flux[0].rpc("module.remove", {"name": "strange"})
         assert await refusal(load(flux, "no-service")) == (EINVAL, "no-service: strange:x is not a Service")
         said = "gone: failed to load: ModuleNotFoundError: No module named 'nosuch'"
+        await write_all_to_stderr(flux)
         assert await refusal(load(flux, "gone")) == (EINVAL, said)
         assert "Traceback" in traceback(flux)
 

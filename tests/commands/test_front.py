@@ -10,7 +10,7 @@ import pytest
 
 from flux.commands import front
 from flux.commands.table import CATEGORIES, COMMANDS, module_name
-from tests.session import FLUX, flux
+from tests.session import FLUX, Session, flux
 
 
 def plugin(directory: Path, name: str, text: str) -> dict[str, str]:
@@ -205,3 +205,49 @@ def test_a_full_disk_is_an_error() -> None:
 def test_closed_standard_streams_are_no_error() -> None:
     done = subprocess.run(["sh", "-c", f"{FLUX} help >&- 2>&-"])
     assert done.returncode == 0
+
+
+# -- surroundings ---------------------------------------------------------------------------------------------------
+
+
+def in_a_directory_that_is_gone(tmp_path: Path, *words: str, uri: str = "") -> tuple[int, str, str]:
+    """Runs a program where no directory is any more."""
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    env = os.environ | {"FLUX_URI": uri}
+    done = subprocess.run(["sh", "-c", script, "sh", *words], cwd=tmp_path, capture_output=True, text=True, env=env)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_package_can_be_imported_where_the_current_directory_is_gone(tmp_path: Path) -> None:
+    code = "import sys; sys.path.insert(0, ''); import flux; print(flux.constants.FLUX_NODEID_ANY)"
+    assert in_a_directory_that_is_gone(tmp_path, sys.executable, "-c", code) == (0, "4294967295\n", "")
+
+
+@pytest.mark.parametrize("line", ["run true", "exec true", "module load ./mine.py", "run --cwd=x true"])
+def test_a_current_directory_that_is_gone_is_named(session: Session, tmp_path: Path, line: str) -> None:
+    code, _, err = in_a_directory_that_is_gone(tmp_path, FLUX, *line.split(), uri=session.uri)
+    assert (code, err) == (1, f"flux-{line.split()[0]}: the current directory is gone\n")
+
+
+def test_who_needs_no_current_directory_does_without(session: Session, tmp_path: Path) -> None:
+    for line, said in (("getattr size", "4\n"), ("run --cwd=/ pwd", "/\n"), ("exec -r0 -d / pwd", "/\n")):
+        assert in_a_directory_that_is_gone(tmp_path, FLUX, *line.split(), uri=session.uri) == (0, said, "")
+
+
+@pytest.mark.parametrize("line", ["event pub", "ping", "getattr", "kvs get", "barrier", "module load"])
+def test_what_is_not_utf_8_is_refused_in_one_line(session: Session, line: str) -> None:
+    words = [FLUX.encode(), *line.encode().split(), b"a\xff"]
+    done = subprocess.run(words, capture_output=True, env=os.environ | {"FLUX_URI": session.uri})
+    assert done.returncode == 1
+    assert b"not UTF-8" in done.stderr
+    assert b"internal error" not in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_full_disk_is_not_the_fault_of_what_was_asked_for(session: Session) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    with open("/dev/full", "w") as full:
+        words = [FLUX, "getattr", "size"]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, env=os.environ | {"FLUX_URI": session.uri})
+    assert (done.returncode, done.stderr) == (1, b"flux-getattr: No space left on device\n")

@@ -65,7 +65,7 @@ def test_ranks_that_do_not_have_it_are_named(session: Session, mine: Path) -> No
         ("load -r 3-1 kvs", "load kvs: ranks: error parsing range '3-1'"),
         ("load -r 1-2 nosuch", "load nosuch: ranks 1-2: nosuch: module not found"),
         ("load --exec -r 1 kvs", "load kvs: kvs: modules run within the broker"),
-        ("load --exec barrier", "load barrier: barrier: modules run within the broker"),
+        ("load --exec barrier", "load barrier: modules run within the broker"),
         ("remove -r all log", "remove log: ranks 0-3: log: is part of the broker"),
         ("remove -r all modctl", "remove modctl: ranks 0-3: modctl: cannot remove itself"),
         ("list -r 7", "ranks 7: this instance has ranks 0-3 only"),

@@ -1,6 +1,8 @@
 """The modules of one broker: found by name, path or entry point, loaded, listed, removed."""
 
 import asyncio
+import importlib
+import os
 import traceback
 from collections.abc import Sequence
 from enum import IntEnum
@@ -10,8 +12,11 @@ from typing import Any
 from flux.broker.broker import Broker
 from flux.broker.catalogue import Found, find, renamed
 from flux.broker.runlevels import BUILTINS
-from flux.service.kit import LOG_ERR, Service
+from flux.service.kit import LOG_ERR, LOG_INFO, Service
 from flux.service.ports import Host
+
+MACHINERY = (os.path.dirname(__file__), os.path.dirname(importlib.__file__))
+"""Whose lines say nothing about what is wrong with a module."""
 
 RESIDENT = "builtin"
 """The path of a service that is part of the broker."""
@@ -161,8 +166,8 @@ class ModuleTable:
             return OSError(error.errno or errnum, reason if reason.startswith(name) else f"{name}: {reason}")
         if not isinstance(error, (Exception, SystemExit)):
             return error
-        self._host.log(LOG_ERR, "module", traceback.format_exc().rstrip())
-        return OSError(errnum, f"{name}: failed to load: {type(error).__name__}: {error}")
+        self._host.log(LOG_INFO, "module", traceback.format_exc().rstrip())  # the log has it, the terminal is spared
+        return OSError(errnum, f"{name}: failed to load: {type(error).__name__}: {error}{_place(error)}")
 
     # -- unloading --------------------------------------------------------------------------------------------------
 
@@ -198,3 +203,13 @@ class ModuleTable:
         loaded = self._lookup(name)
         if loaded.path == RESIDENT or loaded.name in BUILTINS:
             raise OSError(EPERM, f"{name}: is part of the broker")
+
+
+def _place(error: BaseException) -> str:
+    """The line of the module that raised it, as far as there is one. A SyntaxError names its own."""
+    if isinstance(error, SyntaxError):
+        return ""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith(("<", *MACHINERY)):
+            return f" ({os.path.basename(frame.filename)}, line {frame.lineno})"
+    return ""

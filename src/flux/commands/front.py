@@ -129,6 +129,9 @@ def guarded(program: str, do: Callable[[], int], verbose: bool = False) -> int:
     except OSError as error:
         complain(program, reason(error))
         code = 1
+    except UnicodeEncodeError as error:
+        complain(program, f"{error.object!a}: not {error.encoding.upper()}")
+        code = 1
     except Exception as error:
         if verbose:
             from traceback import print_exc

@@ -20,6 +20,8 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Runs `flux getattr`."""
     name = parser().parse_args(argv).name
-    with Flux() as handle, about(name):
-        print(handle.attr_get(name))
+    with Flux() as handle:
+        with about(name):
+            value = handle.attr_get(name)
+        print(value)
     return 0

@@ -2,13 +2,16 @@
 
 import os
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from errno import ENOENT
 from typing import Any
 
 from flux.commands import moduleview
-from flux.commands.complaint import about
+from flux.commands.complaint import about, reason
 from flux.commands.parser import Parser, command_parser, flags, subcommand
 from flux.core.handle import Flux
+from flux.runtime.directory import absolute
 
 EXAMPLES = """\
   flux module list                      what is loaded into this broker
@@ -178,7 +181,7 @@ def show_list(handle: Flux, args: Namespace) -> None:
 def load(handle: Flux, args: Namespace) -> None:
     """Runs `flux module load`."""
     payload = {"path": full_path(args.module), "args": args.arguments, "exec": args.exec}
-    with about(f"load {args.module}"):
+    with doing("load", args.module, payload["path"]):
         handle.rpc("module.load", payload | {"name": args.name} if args.name else payload).get()
 
 
@@ -190,9 +193,10 @@ def reload(handle: Flux, args: Namespace) -> None:
 
 def remove(handle: Flux, args: Namespace) -> None:
     """Runs `flux module remove`."""
+    path = full_path(args.module)
     try:
-        with about(f"remove {args.module}"):
-            handle.rpc("module.remove", {"name": full_path(args.module)}).get()
+        with doing("remove", args.module, path):
+            handle.rpc("module.remove", {"name": path}).get()
     except OSError as error:
         if error.errno != ENOENT or not args.force:
             raise
@@ -250,11 +254,20 @@ def trace_question(args: Namespace) -> dict[str, Any]:
     return {"names": args.modules, "typemask": args.type or 0x0F, "topic_glob": args.topic, "full": args.full}
 
 
+@contextmanager
+def doing(verb: str, module: str, path: str) -> Iterator[None]:
+    """Says what was to be done with which module, as it was named here; the broker knows it by its path."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{verb} {module}: {reason(error).removeprefix(f'{path}: ')}") from None
+
+
 def full_path(module: str) -> str:
     """A path as a broker in another directory understands it; a name stays a name."""
     if "/" not in module and not module.endswith((".py", ".so")):
         return module
-    path = os.path.realpath(module)
+    path = os.path.realpath(absolute(module))
     if not os.path.exists(path):
         raise OSError(ENOENT, f"{module}: No such file or directory")
     return path

@@ -9,6 +9,7 @@ from flux.commands.complaint import complain
 from flux.commands.parser import Parser, command_parser
 from flux.core.handle import Flux
 from flux.runtime.descriptor import fill_standard
+from flux.runtime.directory import absolute
 from flux.wreck.attendance import Attendance, Terminal
 from flux.wreck.place import place
 
@@ -62,7 +63,7 @@ def parser() -> Parser:
     io.add_argument("--output", metavar="TEMPLATE", help="file for stdout, such as out.{{id}}.{{taskid}} (our stdout)")
     io.add_argument("--error", metavar="TEMPLATE", help="file for stderr (as --output)")
     io.add_argument("-v", "--verbose", action="count", default=0, help="say the job's id; twice, where it runs")
-    made.add_argument("command", nargs=REMAINDER, help="what to run")
+    made.add_argument("command", nargs=REMAINDER, metavar="COMMAND ...", help="what to run")
     return made
 
 
@@ -76,7 +77,7 @@ def main(argv: list[str]) -> int:
     job = {
         "command": [_text(word) for word in command],
         "environment": _environment(args.env),
-        "cwd": _text(os.path.abspath(args.cwd or os.curdir)),
+        "cwd": _text(os.path.normpath(absolute(args.cwd or os.curdir))),
         "unbuffered": args.unbuffered,
     }
     fill_standard()

@@ -2,13 +2,14 @@
 
 import os
 from argparse import REMAINDER, ArgumentTypeError, Namespace
-from errno import EINVAL, ENOENT
+from errno import EINVAL
 
 from flux.base.hostlist import Hostlist
 from flux.broker.options import BrokerOptions
 from flux.commands import broker
 from flux.commands.complaint import complain
 from flux.commands.parser import Parser, command_parser
+from flux.runtime import directory
 
 EXAMPLES = """\
   flux start                        a shell in a session of one broker
@@ -54,7 +55,7 @@ def main(argv: list[str]) -> int:
     args = parser().parse_args(_joined(argv))
     _split_broker_opts(args)
     options = broker.options(args)
-    _check_directory()
+    directory.current()  # without one so much goes wrong later that it is better said now
     if args.size is None and {"PMI_FD", "PMI_PORT"} & os.environ.keys():
         from flux.broker import process
 
@@ -166,11 +167,3 @@ def _size(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"'{text}' is not a number of brokers (1 or more)")
     return int(text)
-
-
-def _check_directory() -> None:
-    """Without a current directory so much goes wrong later that it is better said now."""
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        raise OSError(ENOENT, "the current directory is gone") from None

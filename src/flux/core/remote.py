@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flux.base.iodata import decode, encode
 from flux.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from flux.rpc import RPC
+from flux.runtime.directory import current
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -29,7 +30,7 @@ def command_create(
     Variables that are not text are left out: a command object has no way to carry them. For arguments and directory
     that are not, OSError(EILSEQ).
     """
-    cwd = os.getcwd() if cwd is None else cwd
+    cwd = current() if cwd is None else cwd
     for word in (*command, cwd):
         if not _is_text(word):
             raise OSError(EILSEQ, f"{word!a}: not UTF-8")

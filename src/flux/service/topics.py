@@ -36,7 +36,9 @@ class Topic:
             if isinstance(data, bytes):
                 return msgspec.structs.asdict(self._decode(data[:-1] if data.endswith(b"\0") else data))
             return msgspec.structs.asdict(msgspec.convert(data or {}, self._shape))
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError:
+            raise OSError(EPROTO, "bad payload: not UTF-8") from None
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise OSError(EPROTO, f"bad payload: {error}") from None
 
 

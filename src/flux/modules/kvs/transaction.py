@@ -43,7 +43,9 @@ def read(data: Data) -> Transaction:
         if isinstance(data, bytes):
             return _decode(data[:-1] if data.endswith(b"\0") else data)
         return msgspec.convert(data or {}, Transaction)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise OSError(EPROTO, "bad payload: not UTF-8") from None
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise OSError(EPROTO, f"bad payload: {error}") from None
 
 
