@@ -16,7 +16,7 @@ def complain(program: str, text: str) -> None:
 def reason(error: OSError) -> str:
     """What an OSError says, with the file that it is about."""
     text = error.strerror or str(error) or type(error).__name__
-    return f"{error.filename}: {text}" if error.filename is not None else text
+    return f"{error.filename}: {text}" if error.filename else text
 
 
 @contextmanager
