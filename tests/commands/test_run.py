@@ -292,6 +292,21 @@ def test_a_second_interrupt_kills(uri: str) -> None:
     assert run.returncode == 137
 
 
+HOLDER = "while kill -0 $0 2>/dev/null; do sleep 0.01; done; echo up; exec sleep 1000"
+"""Says so when the task is gone, and holds its output open from a session of its own."""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_who_holds_a_task_s_output_open_ends_by_a_signal_to_the_job(uri: str, signum: signal.Signals) -> None:
+    with begun(uri, "sh", "-c", f"setsid sh -c '{HOLDER}' $$ & exit 3") as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "up\n"
+        run.send_signal(signum)
+        assert run.stdout.read() == ""
+        run.communicate()
+    assert run.returncode == 3
+
+
 def test_a_client_that_is_killed_takes_its_tasks_along(uri: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with begun(uri, "-n4", "sh", "-c", f"exec 3>{tmp_path}/fifo; echo up; exec sleep 1000") as run:

@@ -9,6 +9,7 @@ import pytest
 
 from flux.shell.job import Job
 from flux.shell.place import Place
+from flux.shell.pmi import CHANNEL
 from flux.shell.shell import Shell
 from flux.testing.spawn import FakeProcess, FakeSpawn
 
@@ -128,6 +129,17 @@ class SecondWaits(FakeSpawn):
         if self.processes:
             await self.go_on.wait()
         return await super().__call__(*what, **how)
+
+
+@on_a_node()
+async def test_who_holds_the_output_of_tasks_that_have_ended_does_not_hold_up_the_end(node: Node) -> None:
+    for process in node.processes:
+        process.exit(3 << 8, CHANNEL)
+    node.shell.signal(10)
+    assert not node.shell.finished
+    node.shell.signal(15)
+    assert node.told[-1] == ("finish", {"status": 3 << 8, "exits": {str(3 << 8): "0-1"}, "seq": 0})
+    assert node.spawn.finished
 
 
 def test_a_signal_that_comes_while_tasks_start_reaches_each_once() -> None:

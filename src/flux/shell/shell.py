@@ -19,6 +19,8 @@ from flux.wire.message import BadMessage
 from flux.wire.pmi import Abort, Action, Enter, Reply
 
 SIGKILL = 9
+ENDING = frozenset((1, 2, 3, SIGKILL, 15))
+"""HUP, INT, QUIT, KILL and TERM: what is sent to a job that should end."""
 
 
 class Shell:
@@ -69,6 +71,8 @@ class Shell:
             return
         for task in self.tasks:
             task.kill(signum)
+        if signum in ENDING and all(task.status is not None for task in self.tasks):
+            self.end()  # all that is left is who holds their output open, and has left the groups that signals reach
 
     def end(self) -> None:
         """Kills all tasks; nothing that they might still write is waited for."""
