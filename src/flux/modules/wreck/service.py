@@ -331,7 +331,7 @@ class Wreck(Service):
         if not self._busy:
             self._none_left.set()
         if tmpdir and not rundir.remove_empty(tmpdir):
-            self.run(asyncio.to_thread(rundir.remove, tmpdir))
+            asyncio.get_running_loop().run_in_executor(None, rundir.remove, tmpdir)  # also if we are being unloaded
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
