@@ -35,6 +35,7 @@ def act(pmi: Bootstrap, what: str) -> int | None:
             pmi.barrier()
             following = (pmi.rank + 1) % pmi.size
             assert pmi.get(str(following)) == f"card-{following}"
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # as a broker, which hears it itself once it is up
             pmi.finalize()
             pmi.barrier()
         case "exit":

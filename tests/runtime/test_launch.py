@@ -122,3 +122,13 @@ def test_a_signal_ends_it_while_it_still_forks(tmp_path: Path) -> None:
     assert process.returncode == 143
     assert "399 (pid" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_at_once_what_is_not_up_yet(tmp_path: Path, signum: signal.Signals) -> None:
+    with start(tmp_path, 3, "0:say=begun", "*:pause") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signum)
+        _, err = process.communicate()
+    assert (process.returncode, err) == (128 + signum, "")

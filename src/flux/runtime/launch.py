@@ -130,7 +130,7 @@ class _Launch:
             close_all_but(pmi.fileno(), keeper.fileno())
             if rank > 0:
                 _leave_terminal()
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Python makes a traceback of it
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # until the broker hears it: we have it as well
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             code = self._broker(Forked(pmi, rank, self._size, self._pairs), Keeper(keeper))
         except OSError as error:
@@ -224,6 +224,8 @@ class _Launch:
         for signum in dict.fromkeys(signums):
             if signum == signal.SIGCHLD:
                 self._reap()
+            elif signum in ENDING and 0 not in self._server.finalized:
+                self._abandon("", 128 + signum)
             elif not typed(signum):
                 self._kill(signum, only=0)
 
@@ -260,8 +262,9 @@ class _Launch:
         if why:
             self._say(why)
         self._code = code or 1
-        for child in self._children.values():
+        for child in reversed(self._children.values()):  # who has children goes after them, or they would complain
             os.kill(child.pid, signal.SIGKILL)
+        for child in self._children.values():
             os.waitpid(child.pid, 0)
         self._children.clear()
 
