@@ -262,8 +262,8 @@ class _Launch:
         if why:
             self._say(why)
         self._code = code or 1
-        for child in reversed(self._children.values()):  # who has children goes after them, or they would complain
-            os.kill(child.pid, signal.SIGKILL)
+        self._kill(signal.SIGSTOP)  # or who is killed later would complain of those that are killed first
+        self._kill(signal.SIGKILL)
         for child in self._children.values():
             os.waitpid(child.pid, 0)
         self._children.clear()
