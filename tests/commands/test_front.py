@@ -251,3 +251,9 @@ def test_a_full_disk_is_not_the_fault_of_what_was_asked_for(session: Session) ->
         words = [FLUX, "getattr", "size"]
         done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, env=os.environ | {"FLUX_URI": session.uri})
     assert (done.returncode, done.stderr) == (1, b"flux-getattr: No space left on device\n")
+
+
+@pytest.mark.parametrize("line", ["dmesg", "lsattr", "logger", "run cat", "exec -r0 cat", "event pub a", "ping -c1 0"])
+def test_a_command_whose_standard_streams_are_closed_does_its_work(session: Session, line: str) -> None:
+    words = ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", FLUX, *line.split()]
+    assert subprocess.run(words, env=os.environ | {"FLUX_URI": session.uri}).returncode == 0

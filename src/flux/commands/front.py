@@ -29,12 +29,22 @@ def main(argv: list[str] | None = None) -> int:
     """The `flux` command. Returns its exit code; lets no traceback out."""
     if argv is None:
         sys.unraisablehook = unraisable
+        fill_standard()
     given, words = split(sys.argv[1:] if argv is None else argv)
     program = f"flux-{words[0]}" if words else "flux"
     code = guarded(program, lambda: run(given, words), verbose="verbose" in given)
     if argv is None:
         leave(code)
     return code
+
+
+def fill_standard() -> None:
+    """Puts /dev/null where stdin, stdout or stderr is closed: Python has None there, which no command expects."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            null = open(os.devnull, mode)  # noqa: SIM115 - it has the number of the one that is closed, and stays
+            os.set_inheritable(null.fileno(), True)
+            setattr(sys, name, null)
 
 
 def split(argv: list[str]) -> tuple[list[str], list[str]]:
