@@ -8,6 +8,7 @@ from flux.base.config.settings import Live as Settings
 from flux.base.config.settings import Tbon
 from flux.base.duration import parse_fsd
 from flux.modules.live.watch import Health, Limits, Watch
+from flux.overlay.lifecycle import State
 from flux.overlay.notices import Gone, Moved, Notice
 from flux.service import ALL, Call, Service, event, request
 from flux.service.kit import LOG_CRIT, LOG_WARNING
@@ -227,11 +228,16 @@ class Live(Service):
             case Gone(_, uuids, reason):
                 for link in uuids:
                     watch = self._children.pop(link, None)
-                    if watch is not None and watch.health is not Health.FAIL:
+                    if watch is not None and watch.health is not Health.FAIL and self._running:
                         gone = Health.UNKNOWN if reason == "administrative shutdown" else Health.FAIL
                         self._publish(watch, watch.health, gone)
             case Moved(link):
                 self._children.pop(link, None)
+
+    @property
+    def _running(self) -> bool:
+        """Whether it matters who leaves: when the session ends, all do."""
+        return bool(self.host.port("life").state <= State.RUN)
 
     async def _recover(self) -> None:
         first = self.host.port("topology").parent(self.host.rank)
