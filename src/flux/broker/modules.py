@@ -132,11 +132,12 @@ class ModuleTable:
             raise OSError(EEXIST, f"{kind.name}: module is already loaded")
         loaded = self._modules[kind.name] = Loaded(kind.name, path)
         loaded.since = self._broker.loop.time()
-        loaded.starting = self._broker.loop.create_task(self._start(loaded, kind, args))
+        starting = loaded.starting = self._broker.loop.create_task(self._start(loaded, kind, args))
+        starting.add_done_callback(lambda _: setattr(loaded, "starting", None))
         try:
-            return await asyncio.shield(loaded.starting)
+            return await asyncio.shield(starting)
         except asyncio.CancelledError:
-            if loaded.starting.cancelled():
+            if starting.cancelled():
                 raise OSError(ECANCELED, f"{kind.name}: was removed while it was loading") from None
             raise
 

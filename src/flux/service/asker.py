@@ -41,7 +41,7 @@ class Asker:
         """Requests, responses and events that came in."""
         self.sent = [0, 0, 0]
         self.__requests = Requests()
-        self.__contacts: set[tuple[str, int]] = set()
+        self.__contacts: dict[tuple[str, int], None] = {}
         """The topics that it has asked, and where."""
 
     async def rpc(self, topic: str, data: Data = None, *, nodeid: int = ANY, upstream: bool = False) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Asker:
         if upstream:
             nodeid, flags = self.host.rank, flags | UPSTREAM
         else:
-            self.__contacts.add((topic, nodeid))
+            self.__contacts[topic, nodeid] = None
         return self.ask_as(Request(UNKNOWN, OWNER, flags, topic, data, nodeid), told)
 
     def ask_as(self, asked: Request, told: Callable[[Response], None] | None) -> int:

@@ -25,7 +25,7 @@ class Server(Asker):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self.__calls: dict[tuple[bytes, int], Call] = {}
-        self.__tasks: set[asyncio.Task[None]] = set()
+        self.__tasks: dict[asyncio.Task[None], None] = {}
 
     def serve(self, msg: Request) -> None:
         """Has the method of that topic answer. Its refusals go to the caller, its mistakes to the log as well."""
@@ -96,8 +96,8 @@ class Server(Asker):
     def run(self, work: Coroutine[Any, Any, None], *, call: Call | None = None) -> None:
         """Runs something in the background; it ends with the service, and with its caller if there is one."""
         task = asyncio.get_running_loop().create_task(self._guarded_run(work, call))
-        self.__tasks.add(task)
-        task.add_done_callback(self.__tasks.discard)
+        self.__tasks[task] = None
+        task.add_done_callback(self.__tasks.pop)
         if call is not None:
             self.keep(call)
             call.on_close = task.cancel
