@@ -1,6 +1,7 @@
 """Sessions across hosts, which are network namespaces: TCP with CURVE, cables that are pulled, brokers that return."""
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,12 @@ def online(session: Session) -> Iterator[RawClient]:
         client.ask("groups.get", {"name": "broker.online"}, flags=STREAMING)
         members(client, "0-3")
         yield client
+
+
+def test_a_host_without_a_default_route_knows_how_others_reach_it() -> None:
+    with hosts(1) as made:
+        asking = made[0].start(sys.executable, "-c", "from flux.runtime.interfaces import address; print(address())")
+        assert asking.communicate()[0] == "10.77.0.1\n"
 
 
 def test_a_session_spans_hosts(four: tuple[list[Host], Brokers]) -> None:

@@ -28,7 +28,8 @@ def _default_route() -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
         probe.connect(("192.0.2.1", 9))  # connecting a datagram socket sends nothing
         return str(probe.getsockname()[0])
-    return "127.0.0.1"
+    found = (interface_address(name) for _, name in socket.if_nameindex())
+    return next((address for address in found if address and not address.startswith("127.")), "127.0.0.1")
 
 
 def _by_hostname() -> str:
