@@ -9,6 +9,7 @@ import pytest
 from flux.overlay.notices import Gone, Noise, Notice
 from flux.service import Call, Service, request
 from flux.testing.instance import SimBroker, SimInstance, simulate
+from flux.wire.codec import encode
 from flux.wire.message import LOCAL, OWNER, Event, Message, Request
 
 
@@ -21,9 +22,35 @@ class Echo(Service):
     def back(self, call: Call, *, payload: bytes) -> dict[str, Any]:
         return {"rolemask": call.request.rolemask, "route": len(call.request.route)}
 
+    @request()
+    def blurred(self, call: Call) -> dict[str, str]:
+        return {"name": "\udcff"}
+
     @request("bug")
     def fail(self, call: Call) -> None:
         raise ZeroDivisionError("ours")
+
+
+class Strict:
+    """A broker's links that take only what real ones can encode."""
+
+    def __init__(self, broker: SimBroker) -> None:
+        assert broker.broker.links is not None
+        self._links, broker.broker.links = broker.broker.links, self
+
+    def send(self, link: bytes, msg: Message, mark: int) -> None:
+        encode(msg)
+        self._links.send(link, msg, mark)
+
+    def publish(self, msg: Message) -> None:
+        encode(msg)
+        self._links.publish(msg)
+
+    def disconnect(self, link: bytes) -> None:
+        self._links.disconnect(link)
+
+    def close(self) -> None:
+        self._links.close()
 
 
 async def log_of(broker: SimBroker) -> str:
@@ -153,6 +180,39 @@ def test_a_bug_in_a_service_is_eio_for_who_asked_and_a_traceback_in_the_log() ->
         await flux[0].modules.remove("echo")
 
     play(scenario)
+
+
+def test_a_payload_that_no_wire_takes_is_eio_for_who_asked() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        Strict(flux[1])
+        echo = await flux[1].modules.adopt(Echo)
+        with pytest.raises(OSError, match=r"echo\.blurred failed") as caught:
+            await flux[0].rpc("echo.blurred", nodeid=1)
+        assert caught.value.errno == EIO
+        with pytest.raises(OSError, match=r"echo\.back failed") as caught:
+            await echo.rpc("echo.back", {"a": object()}, nodeid=0)
+        assert caught.value.errno == EIO
+        assert "surrogates not allowed" in await log_of(flux[1])
+        await flux.settle()
+        flux.stderr.clear()
+        await flux[1].modules.remove("echo")
+
+    play(scenario, 2)
+
+
+def test_an_event_whose_payload_no_wire_takes_holds_nobody_up() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        Strict(flux[0])
+        echo = await flux[0].modules.adopt(Echo)
+        heard = flux[1].client().listen("sim.")
+        echo.publish("sim.a", {"a": object()})
+        event = await heard.get()
+        assert (event.topic, event.data) == ("sim.a", None)
+        assert (await flux[1].rpc("broker.ping", nodeid=0))["rank"] == 0
+        flux.stderr.clear()
+        await flux[0].modules.remove("echo")
+
+    play(scenario, 2)
 
 
 def test_notices_reach_the_log_and_who_wants_to_be_told() -> None:

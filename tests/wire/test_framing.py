@@ -78,3 +78,9 @@ def test_a_stream_without_the_magic_is_refused() -> None:
 def test_frames_that_are_cut_off_are_refused(chunk: bytes) -> None:
     with pytest.raises(BadMessage):
         split(chunk)
+
+
+def test_a_message_of_countless_empty_frames_is_refused_before_they_are_made() -> None:
+    assert len(split(bytes(1024))) == 1024
+    with pytest.raises(BadMessage, match="more than 1024 frames"):
+        split(bytes(1025))

@@ -33,6 +33,10 @@ def test_flags_say_whether_an_answer_is_wanted_and_whether_many() -> None:
     assert Request(topic="a", flags=STREAMING).streaming
 
 
+def test_a_refusal_may_name_what_is_not_utf8() -> None:
+    assert refuse(ASKED, errno.ENOENT, "caf\udce9: no such file").text() == "caf?: no such file"
+
+
 def test_an_answer_goes_back_the_way_the_request_came() -> None:
     answer = respond(ASKED, {"a": 1})
     assert (answer.topic, answer.matchtag, answer.route) == (ASKED.topic, ASKED.matchtag, ASKED.route)

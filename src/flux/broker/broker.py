@@ -4,7 +4,7 @@ import asyncio
 import traceback
 from collections import deque
 from collections.abc import Callable
-from errno import EEXIST
+from errno import EEXIST, EIO
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from flux.overlay.node import BELOW, BROKER, SUBSCRIBERS, Node, Step
 from flux.overlay.notices import Drop, EventsLost, Gone, Moved, Noise, Notice, ParentLost
 from flux.runtime.system import to_stderr
 from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_WARNING, Service
-from flux.wire.message import LOCAL, UNKNOWN, BadMessage, Event, Message, Request
+from flux.wire.message import LOCAL, UNKNOWN, BadMessage, Event, Message, Request, Response, refuse
 
 SLICE = 2000
 """Messages that are routed before the loop gets its turn."""
@@ -114,6 +114,19 @@ class Broker:
                     self.links.send(hop, out, self.node.events.last)  # type: ignore[arg-type]
             except Exception:
                 self._bug(out)
+                self._undelivered(hop, out)
+
+    def _undelivered(self, hop: Any, out: object) -> None:
+        """What a mistake of ours kept from being sent, a payload that is no JSON, say: nobody waits for it in vain."""
+        text = f"{getattr(out, 'topic', '')} failed (see flux dmesg)"
+        if isinstance(out, Request) and out.wants_answer and hop not in self.services:
+            self._box.append((refuse(out, EIO, text), hop, -1))
+        elif isinstance(out, Response) and out.errnum == 0 and out.final:
+            out.errnum, out.data = EIO, text.encode() + b"\0"
+            self._do([(hop, out)])
+        elif isinstance(out, Event) and hop == BELOW and out.data is not None:
+            out.data = None  # everybody below waits for the event of this number
+            self._do([(hop, out)])
 
     def _tap(self, way: str, hop: Any, msg: Any) -> None:
         for look in list(self.taps):

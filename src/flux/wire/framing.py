@@ -10,6 +10,10 @@ from flux.wire.message import BadMessage, Message
 MAX_MESSAGE = 1 << 30
 """Bytes of the largest message that is taken, checked before anything is allocated."""
 
+MOST_FRAMES = 1024
+"""Frames of a message that is taken: its route, and at most four more. An empty one costs its sender one byte, and its
+receiver many."""
+
 _MAGIC = (0xFFEE0012).to_bytes(4, byteorder)
 _PREFACE = 8
 _length = Struct(">I")
@@ -41,6 +45,8 @@ def split(chunk: bytes) -> list[bytes]:
             at += 4
         if at + n > end:
             raise BadMessage("frame reaches beyond its message")
+        if len(frames) == MOST_FRAMES:
+            raise BadMessage(f"more than {MOST_FRAMES} frames")
         frames.append(chunk[at : at + n])
         at += n
     return frames

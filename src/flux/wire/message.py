@@ -155,8 +155,10 @@ def respond(request: Request, data: Data = None, *, more: bool = False) -> Respo
 
 
 def refuse(request: Request, errnum: int, text: str = "") -> Response:
-    """Makes an error response. `errnum` must not be 0; `text` is one short line (RFC 6)."""
-    response = respond(request, text.encode() + b"\0" if text else None)
+    """Makes an error response. `errnum` must not be 0; `text` is one short line (RFC 6).
+
+    It often has a name in it that somebody else chose: what cannot be UTF-8 becomes a question mark."""
+    response = respond(request, text.encode(errors="replace") + b"\0" if text else None)
     response.errnum = errnum
     response.flags = request.flags & STREAMING
     return response
