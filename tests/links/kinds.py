@@ -13,7 +13,8 @@ from flux.runtime.curve import Keys, fresh_keys
 from flux.runtime.listener import Listener, listen
 from flux.runtime.stream import StreamLink
 from flux.runtime.wiring import Ears, Endpoint, Wiring
-from flux.testing.network import CALM, MemoryLinks, Network
+from flux.testing.links import MemoryLinks
+from flux.testing.network import CALM, Network
 from flux.wire.message import Event, Message, Request
 
 HELLO = Request(topic="hello")

@@ -126,8 +126,7 @@ def test_what_was_sent_before_the_end_arrives_before_the_end(kind: type[Kind], t
         assert [(await other.next()).matchtag for _ in range(100)] == list(range(100))
         assert await other.lost
 
-    if kind is not Memory:  # where an end is a sudden death
-        play(kind, tmp_path, scenario)
+    play(kind, tmp_path, scenario)
 
 
 @every_kind

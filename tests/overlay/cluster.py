@@ -167,6 +167,7 @@ class Cluster:
         elif isinstance(notice, ParentReady) and notice.before:
             self.left.append((rank, notice.before))
         elif isinstance(notice, Drop):
+            self.last_words(rank, notice.link)
             self.part(rank, notice.link)
 
     def orphaned(self, rank: int) -> None:
@@ -182,6 +183,17 @@ class Cluster:
         while above not in self.nodes:
             above = self.tree.parent(above) or 0
         return above
+
+    def last_words(self, rank: int, link: bytes) -> None:
+        """What was sent before a link is given up arrives."""
+        own, theirs = uuid(rank).encode(), link.lstrip(UPWARD)
+        wire = self.wires.get((own, theirs, "tree", own if link[:1] == UPWARD else theirs), deque())
+        while wire and self.ranks[theirs] in self.nodes:
+            msg, mark = wire.popleft()
+            self.do(
+                self.ranks[theirs],
+                self[self.ranks[theirs]].receive(msg, own if link[:1] == UPWARD else UPWARD + own, mark),
+            )
 
     def part(self, rank: int, link: bytes, *, tell_both: bool = False) -> None:
         """The end of a link: what is on it is lost, and the other end notices."""

@@ -77,7 +77,7 @@ def test_with_a_child_go_the_ranks_below_it_and_what_it_owed() -> None:
     made.add(LINK, hello(below=(6, 7)))
     router.request(Request(topic="a.b", nodeid=7, matchtag=1), b"me")
     refusals, (claims, _), gone = made.lost(LINK, "connection lost")
-    assert gone == Gone((3, 6, 7), (b"uuid-3", b"uuid-6", b"uuid-7"), "connection lost")
+    assert gone == Gone((3, 6, 7), (LINK,), "connection lost")
     assert [claim.rank for claim in claims] == [3, 6, 7]
     ((hop, refusal),) = refusals
     assert isinstance(refusal, Response)

@@ -7,10 +7,11 @@ import pytest
 
 from flux.overlay.notices import Gone, Moved
 from flux.overlay.router import UPWARD
-from flux.wire.message import Message, Response
+from flux.wire.message import NORESPONSE, STREAMING, UPSTREAM, Message, Request, Response
 from tests.overlay.cluster import Cluster, uuid
 
-SEEDS = range(40)
+SEEDS = (*range(40), 126, 266, 387, 442, 965, 1012, 1156, 1458)
+"""Some of these once made a loop, or a rank that nobody led to."""
 
 
 def reached(session: Cluster) -> None:
@@ -121,6 +122,48 @@ def test_no_loop_is_ever_made_however_many_move_at_once(seed: int) -> None:
             path.append(session.ranks[above.lstrip(UPWARD)])
             assert len(path) <= 13, f"a loop: {path}"
     reached(session)
+
+
+def test_who_is_not_taken_back_keeps_what_is_open_with_a_former_parent() -> None:
+    session = Cluster(7).wired()
+    session.serve(1, "a")
+    session.ask(3, "a.b", nodeid=1)
+    session.run()
+    move(session, 3, 2)
+    session.do(1, session[1].admit(False))
+    session.attach(3, 1)
+    session.run()
+    assert session[3].parent == b"^broker-2" and b"^broker-1" in session[3].above.former
+    session.answer(1)
+    assert session.run().answers(3) == [("a.b", 0)]
+    assert not session[3].above.former and not session[1].children.former
+
+
+def test_who_is_taken_in_after_it_has_stopped_waiting_says_that_it_has_moved() -> None:
+    session = Cluster(7).wired()
+    session.serve(1, "a")
+    session.ask(3, "a.b", nodeid=1)
+    session.run()
+    move(session, 3, 2)
+    session.attach(3, 1)
+    session.do(3, session[3].forsake(b"^broker-1"))
+    session.run()
+    assert session[3].parent == b"^broker-2" and session[1].children.ranks == [4]
+    session.answer(1)
+    assert session.run().answers(3) == [("a.b", 0)]
+
+
+def test_whoever_has_a_new_parent_asks_the_old_one_for_no_more() -> None:
+    session = Cluster(7).wired()
+    session.serve(1, "a")
+    session.ask(3, "a.follow", nodeid=3, flags=UPSTREAM | STREAMING, tag=5)
+    session.run()
+    session.attach(3, 2)
+    session.run()
+    cancel = Request(topic="a.cancel", nodeid=3, flags=UPSTREAM | NORESPONSE, data={"matchtag": 5})
+    session.do(3, session[3].send(cancel, b"me"))
+    session.run()
+    assert [msg.topic for msg in session.inbox[1] if isinstance(msg, Request)] == ["a.follow", "a.cancel"]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from flux.overlay.node import BROKER, DISCONNECT, SENT_AWAY, Node
-from flux.overlay.notices import EventsLost, Gone, Joined, Noise, ParentLost, ParentReady, Refused
+from flux.overlay.notices import Broken, EventsLost, Gone, Joined, Noise, ParentLost, ParentReady, Refused
 from flux.overlay.peers import CLAIM, HELLO
-from flux.wire.message import NORESPONSE, UPSTREAM, BadMessage, Control, Event, Request, Response
+from flux.wire.message import NORESPONSE, RING, UPSTREAM, BadMessage, Control, Event, Request, Response
 from tests.overlay.cluster import Cluster, uuid
 
 SEEDS = range(40)
@@ -256,12 +256,12 @@ def test_an_interior_broker_that_dies_takes_its_subtree_along() -> None:
     assert session[3].parent is None and not session[3].joined
 
 
-def test_a_death_among_messages_of_another_kind_of_hop_is_told_with_its_uuid() -> None:
+def test_a_death_among_messages_of_another_kind_of_hop_is_told_to_those_who_lead_there() -> None:
     session = Cluster(3, k=1).wired()
     session.kill(2)
     session.run()
     assert session.notices[1][-1] == Gone((2,), (b"broker-2",), "connection lost")
-    assert session.notices[0][-1] == Gone((2,), (b"broker-2",), "connection lost")
+    assert session.notices[0][-2:] == [Gone((2,), (), "connection lost"), Broken(b"broker-1", b"broker-2")]
 
 
 def test_who_is_sent_away_goes_although_it_misses_events() -> None:
@@ -275,7 +275,7 @@ def test_a_broker_that_takes_leave_is_answered_and_is_gone_in_order() -> None:
     session.do(2, session[2].leave())
     session.run()
     assert session.notices[2][-1] == ParentLost("left", b"^broker-1")
-    assert session.notices[0][-1] == Gone((2,), (b"broker-2",), "administrative shutdown")
+    assert session.notices[0][-1] == Gone((2,), (), "administrative shutdown")
 
 
 def test_who_has_no_parent_has_left_at_once() -> None:
@@ -404,3 +404,12 @@ def test_only_a_parent_brings_numbered_events_and_only_a_child_new_ones() -> Non
     session.do(0, session[0].receive(Event(topic="forged"), b"stranger"))
     session.run()
     assert session.heard == {0: [], 1: [], 2: []}
+
+
+def test_who_leaves_before_its_request_goes_round_the_ring_is_waited_for_by_nobody() -> None:
+    node = Node(0, "broker-0", 3)
+    for topic, tag, flags in (("a.b", 1, 0), ("a.disconnect", 0, NORESPONSE)):
+        node.send(Request(topic=topic, nodeid=RING | 2, matchtag=tag, flags=flags), b"me")
+    steps = node.ring_closed(b">broker-1")
+    assert [msg.topic for hop, msg in steps if isinstance(msg, Request)] == ["a.b", "a.disconnect"]
+    assert node.router.pending.count(b">broker-1") == 0

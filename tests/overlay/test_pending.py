@@ -91,15 +91,31 @@ def test_a_lost_hop_is_forgotten() -> None:
 
 
 def test_a_sender_that_is_gone_waits_for_nothing() -> None:
-    owed = pending(asked(1), asked(2, sender=b"you"), asked(3, topic="c.d"))
+    owed = pending(asked(1), Request(topic="a.b", matchtag=2, route=(b"me",)), asked(3, topic="c.d"))
     owed.forget(b"me")
-    assert [r.route for r in owed.lost(PEER, EHOSTUNREACH)] == [(b"hop", b"you")]
+    assert [r.matchtag for r in owed.lost(PEER, EHOSTUNREACH)] == [1, 3]
 
 
-def test_a_sender_that_left_one_service_still_waits_for_the_others() -> None:
-    owed = pending(asked(1), asked(2), asked(3, topic="c.d"))
-    owed.forget(b"me", "a")
-    assert [r.topic for r in owed.lost(PEER, EHOSTUNREACH)] == ["c.d"]
+def test_nothing_is_waited_for_that_has_to_go_back_where_nothing_gets_through() -> None:
+    far = Request(topic="a.b", matchtag=4, route=(b"near", b"far", b"you"))
+    another_way = Request(topic="a.b", matchtag=5, route=(b"near", b"other", b"far", b"you"))
+    owed = pending(asked(1), far, another_way)
+    owed.forget_way(b"near", b"far")
+    assert [r.matchtag for r in owed.lost(PEER, EHOSTUNREACH)] == [1, 5]
+
+
+def test_who_leaves_a_service_is_forgotten_only_on_the_way_that_it_takes() -> None:
+    other_way = Request(topic="a.b", matchtag=3, route=(b"another", b"me"))
+    owed = pending(asked(1), other_way, asked(2, topic="c.d"))
+    owed.withdrawn(PEER, (b"hop", b"me"), "a")
+    owed.withdrawn(b"elsewhere", (b"hop", b"me"), "c")
+    assert [r.matchtag for r in owed.lost(PEER, EHOSTUNREACH)] == [3, 2]
+
+
+def test_it_is_known_who_owes_an_answer() -> None:
+    owed = pending(asked(1))
+    assert owed.holder((b"hop", b"me"), 1) == PEER
+    assert owed.holder((b"hop", b"me"), 2) is None
 
 
 def test_payloads_are_not_kept() -> None:

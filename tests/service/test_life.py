@@ -257,8 +257,8 @@ def asked(tag: int, *route: bytes) -> Request:
     return Request(rolemask=OWNER, topic="patient.wait", matchtag=tag, route=route)
 
 
-@pytest.mark.parametrize(("alone", "lost"), [(False, [1, 2]), (True, [1])])
-def test_who_is_behind_a_lost_link_hears_it_if_there_is_another_way(alone: bool, lost: list[int]) -> None:
+@pytest.mark.parametrize(("way", "lost"), [((b"x",), [1]), ((b"y", b"x"), [2])])
+def test_who_is_behind_a_lost_link_hears_it_if_there_is_another_way(way: tuple[bytes, ...], lost: list[int]) -> None:
     async def scenario(host: FakeHost) -> None:
         service = Patient(host)
         told: list[Message] = []
@@ -266,7 +266,7 @@ def test_who_is_behind_a_lost_link_hears_it_if_there_is_another_way(alone: bool,
         await service.bring_up()
         for tag, route in enumerate(((b"x", b"a"), (b"y", b"x", b"b"), (b"y", b"c")), start=1):
             service.deliver(asked(tag, *route))
-        service.link_lost(b"x", alone=alone)
+        service.link_lost(*way) if len(way) == 1 else service.way_lost(*way)
         assert [(r.matchtag, r.errnum) for r in told if isinstance(r, Response)] == [(t, EHOSTUNREACH) for t in lost]
         assert service.left == lost
 

@@ -22,7 +22,8 @@ class Case(NamedTuple):
     """A scenario, with the session that it is played in."""
 
     scenario: Scenario
-    size: int
+    size: int | Callable[[int], int]
+    """How many brokers, or how many on a seed."""
     weather: Weather
     more: tuple[str, ...]
     """Modules beyond those of every simulation."""
@@ -33,13 +34,16 @@ class Case(NamedTuple):
         if self.more:
             how |= {"modules": SIMULATED + self.more, "settings": {"local-uri": "local:///simulated"}}
             how["spawn"] = Restless(Random(seed))
-        simulate(self.scenario, self.size, seed, **how)
+        size = self.size if isinstance(self.size, int) else self.size(seed)
+        simulate(self.scenario, size, seed, **how)
 
 
 CASES: dict[str, Case] = {}
 
 
-def case(size: int, weather: Weather = ROUGH, more: tuple[str, ...] = ()) -> Callable[[Scenario], Scenario]:
+def case(
+    size: int | Callable[[int], int], weather: Weather = ROUGH, more: tuple[str, ...] = ()
+) -> Callable[[Scenario], Scenario]:
     """Adds a scenario to the cases."""
 
     def add(scenario: Scenario) -> Scenario:

@@ -1,8 +1,11 @@
-"""Processes of a simulation: they talk, end by themselves after a while, or soon after they are signalled."""
+"""Processes of a simulation: they talk, end by themselves after a while, or soon after they are signalled.
+
+Their timers are in a context of their own: a process does not stop with its broker."""
 
 import asyncio
 import signal
 from collections.abc import Mapping, Sequence
+from contextvars import Context
 from random import Random
 from typing import Any
 
@@ -25,8 +28,8 @@ class Restless(FakeSpawn):
         process = await super().__call__(argv, watcher, env=env, **how)
         loop = asyncio.get_running_loop()
         for _ in range(self._random.randrange(4)):
-            loop.call_later(self._random.uniform(0, 0.1), _talk, process)
-        loop.call_later(self._random.uniform(0, 0.2), _end, process, 0)
+            loop.call_later(self._random.uniform(0, 0.1), _talk, process, context=Context())
+        loop.call_later(self._random.uniform(0, 0.2), _end, process, 0, context=Context())
         process.kill = lambda signum: _signalled(process, signum)  # type: ignore[method-assign]
         return process
 
@@ -44,4 +47,4 @@ def _end(process: FakeProcess, status: int) -> None:
 def _signalled(process: FakeProcess, signum: int) -> None:
     FakeProcess.kill(process, signum)
     if signum in (signal.SIGKILL, signal.SIGTERM):
-        asyncio.get_running_loop().call_later(0.001, _end, process, signum)
+        asyncio.get_running_loop().call_later(0.001, _end, process, signum, context=Context())

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from flux.overlay.router import UPWARD
+from flux.runtime.wiring import Ears
 from flux.testing import sim
 from flux.testing.network import Network
 from flux.testing.sim import CALM, ROUGH, SimInstance, Stuck, simulate
 from flux.testing.traces import traces
 from flux.testing.virtual import VirtualLoop
-from flux.wire.message import Request
+from flux.wire.message import Message, Request
 
 REPEATED = """
 from tests.sim.test_simulator import fingerprint
@@ -73,9 +75,18 @@ def test_messages_of_one_lane_arrive_in_order_whatever_their_delays() -> None:
     async def send() -> list[str]:
         loop = asyncio.get_running_loop()
         instance = SimInstance(loop, 1, 3, weather=ROUGH)
-        network, lane, came = Network(loop, instance.random, ROUGH), [0.0], list[str]()
+        network, came = Network(loop, instance.random, ROUGH), list[str]()
+
+        def came_in(msg: Message, link: bytes, mark: int) -> None:
+            came.append(getattr(msg, "topic", ""))
+
+        def lost(*what: object) -> None:
+            raise AssertionError(what)
+
+        ends = [network.links(name, Ears(note, lost, lost)) for name, note in (("a", lost), ("b", came_in))]
+        ends[0].connect("b")
         for n in range(100):
-            network.carry(Request(topic=str(n)), lane, ROUGH.tree, lambda msg: came.append(getattr(msg, "topic", "")))
+            ends[0].send(UPWARD + b"b", Request(topic=str(n)), 0)
         await asyncio.sleep(10)
         return came
 

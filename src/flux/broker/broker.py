@@ -14,7 +14,7 @@ from flux.broker.logger import Logger
 from flux.broker.tap import Tap
 from flux.broker.traffic import Traffic
 from flux.overlay.node import BELOW, BROKER, SUBSCRIBERS, Node, Step
-from flux.overlay.notices import Drop, EventsLost, Gone, Moved, Noise, Notice, ParentLost
+from flux.overlay.notices import Broken, Drop, EventsLost, Gone, Moved, Noise, Notice, ParentLost
 from flux.runtime.system import to_stderr
 from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_WARNING, Service
 from flux.wire.message import LOCAL, UNKNOWN, BadMessage, Event, Message, Request, Response, refuse
@@ -85,9 +85,14 @@ class Broker:
 
     def give_up(self, link: bytes, reason: str) -> None:
         """A neighbour whose connection still stands is of no use any more."""
+        self.drop(link)
+        self.lost(link, reason)
+
+    def drop(self, link: bytes) -> None:
+        """Closes a connection that the node needs no more."""
+        self.heard.pop(link, None)
         if self.links is not None:
             self.links.disconnect(link)
-        self.lost(link, reason)
 
     def act(self, steps: list[Step]) -> None:
         """Does what the node wants done, then what follows from it."""
@@ -226,14 +231,17 @@ class Broker:
     def _notice(self, notice: Notice) -> None:
         services = list(self.services.values())
         match notice:
-            case Gone(ranks, uuids, reason):
+            case Gone(ranks, links, reason):
                 level = LOG_DEBUG if reason == "administrative shutdown" else LOG_ERR
                 if ranks:
                     named = f"rank{'s' * (len(ranks) > 1)} {IDset(ranks)}"
                     self.log(level, "broker", f"lost {named}: {reason}")
-                for uuid in uuids:
+                for link in links:
                     for service in services:
-                        self._guarded(partial(service.link_lost, alone=not ranks), uuid)
+                        self._guarded(service.link_lost, link)
+            case Broken(near, far):
+                for service in services:
+                    self._guarded(service.way_lost, near, far)
             case ParentLost(_, parent):
                 for service in services:
                     self._guarded(service.link_lost, parent)
@@ -241,8 +249,7 @@ class Broker:
                 for service in services:
                     self._guarded(service.link_moved, link)
             case Drop(link):
-                if self.links is not None:
-                    self.links.disconnect(link)
+                self.drop(link)
             case EventsLost(last):
                 self.log(LOG_WARNING, "broker", f"events up to {last} were lost")
                 for service in services:

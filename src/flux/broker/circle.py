@@ -12,6 +12,9 @@ from flux.service.kit import LOG_DEBUG
 PATIENCE = 1.0
 """Seconds that a broker has to tell where it listens, and then to answer."""
 
+MOST_SILENT = 3
+"""So many that do not answer in a row: it is rather the way to them that is broken."""
+
 Find = Callable[[int], Awaitable[Claim]]
 """Asks a rank, through the tree, to listen and to say where."""
 
@@ -42,14 +45,25 @@ class Circle:
         if self._closing is None and self._node.router.ring == RINGWARD:
             self._closing = self._broker.loop.create_task(self._close())
 
+    def beat(self, patience: float) -> None:
+        """Once in a heartbeat: closes it, or asks the next broker whether it is there; not for longer than that."""
+        ring = self._node.router.ring
+        if ring is None:
+            return
+        if ring != RINGWARD and self._broker.loop.time() - self._broker.heard.get(ring, 0.0) > patience:
+            self.open()
+        if self._node.router.ring == RINGWARD:
+            self.close()
+        else:
+            self._broker.act(self._node.ring_ask(ring))
+
     def open(self) -> None:
         """Leaves the next broker, because one before it may be there now, or because it does not answer."""
         ring = self._node.router.ring
         if ring is not None and ring != RINGWARD:
             self.next = None
             self._broker.act(self._node.ring_open())
-            if self._broker.links is not None:
-                self._broker.links.disconnect(ring)
+            self._broker.drop(ring)
 
     def affected(self, rank: int, *, alive: bool) -> bool:
         """Whether the ring should be closed anew now that `rank` is alive (it comes before our next one) or is not."""
@@ -69,10 +83,17 @@ class Circle:
 
     async def _close(self) -> None:
         try:
+            silent = 0
             for rank in self._ranks():
-                if await self._try(rank):
-                    self.next = rank
-                    return
+                if silent == MOST_SILENT or not (self._node.joined or self._node.rank == 0):
+                    return  # it is we whom nobody hears: that is for later
+                try:
+                    if await self._try(rank):
+                        self.next = rank
+                        return
+                    silent = 0
+                except TimeoutError:
+                    silent += 1
             self._broker.act(self._node.ring_closed(None))
         finally:
             self._closing = None
@@ -93,13 +114,21 @@ class Circle:
                 self._broker.act(self._node.ring_ask(link))
                 if await self._answer:
                     return True
-        except (OSError, TimeoutError) as error:
-            self._broker.log(LOG_DEBUG, "overlay", f"ring: rank {rank} is passed over: {error or 'no answer'}")
+        except TimeoutError:
+            self._pass_over(rank, link, "no answer")
+            raise
+        except OSError as error:
+            self._pass_over(rank, link, error.strerror or str(error))
+        else:
+            self._pass_over(rank, link, "it is gone")
         finally:
             self._answer = None
-        if link and self._broker.links is not None:
-            self._broker.links.disconnect(link)
         return False
+
+    def _pass_over(self, rank: int, link: bytes, reason: str) -> None:
+        self._broker.log(LOG_DEBUG, "overlay", f"ring: rank {rank} is passed over: {reason}")
+        if link:
+            self._broker.drop(link)
 
     def _settle(self, answered: bool) -> None:
         if self._answer is not None and not self._answer.done():

@@ -28,14 +28,15 @@ class Uplink:
     def __init__(self, broker: Broker, reach: Reach, confirm: Callable[[], Awaitable[None]]) -> None:
         self._broker, self._node, self._reach, self._confirm = broker, broker.node, reach, confirm
         self._answer: asyncio.Future[Refused | None] | None = None
+        self._one_at_a_time = asyncio.Lock()
         self._line: list[Claim] = []
         """Who was above us when we last had a parent."""
-        self._seeking = False
+        self._seeking = self._moving = False
 
     @property
     def busy(self) -> bool:
         """Whether a parent is looked for just now."""
-        return self._answer is not None or self._seeking
+        return self._answer is not None or self._seeking or self._moving
 
     def heard(self, notice: Notice) -> None:
         """Takes what the node says; to be told of every notice."""
@@ -55,15 +56,26 @@ class Uplink:
     async def move(self, parent: Claim) -> None:
         """Attaches to another parent; what is open with the old one is still answered. OSError says why not."""
         self.check(parent.rank)
-        former = self._node.parent
         if any(claim.rank == parent.rank for claim in self._node.above.line[:1]):
             return  # it is that already
-        refused = await self._ask(parent, PATIENCE)
-        if refused is not None:
-            raise OSError(refused.errnum, f"rank {parent.rank}: {refused.reason}")
-        await self._confirm()
-        if former is not None:
-            self._broker.act(self._node.depart(former))
+        self._moving = True
+        try:
+            await self._move(parent)
+        finally:
+            self._moving = False
+
+    async def _move(self, parent: Claim) -> None:
+        end = self._broker.loop.time() + PATIENCE
+        while (refused := await self._ask(parent, PATIENCE)) is not None:
+            if refused.errnum != EAGAIN or self._broker.loop.time() > end:
+                raise OSError(refused.errnum, f"rank {parent.rank}: {refused.reason}")
+            await asyncio.sleep(BREATH)
+            self._node.above.check(parent.rank)
+        try:
+            await self._confirm()
+        finally:
+            for former in list(self._node.above.former):
+                self._broker.act(self._node.depart(former))
 
     async def seek(self, *, parent_lives: bool) -> bool:
         """Looks for another parent; says whether there is one now."""
@@ -104,6 +116,10 @@ class Uplink:
 
     async def _ask(self, parent: Claim, patience: float | None) -> Refused | None:
         """Says hello to somebody; returns None when we are its child now, else why not."""
+        async with self._one_at_a_time:
+            return await self._say_hello(parent, patience)
+
+    async def _say_hello(self, parent: Claim, patience: float | None) -> Refused | None:
         link = UPWARD + parent.uuid.encode()
         self._answer = self._broker.loop.create_future()
         try:
@@ -116,8 +132,8 @@ class Uplink:
             return Refused(link, ETIMEDOUT, "no answer")
         finally:
             self._answer = None
-        if refused is not None and self._broker.links is not None:
-            self._broker.links.disconnect(link)
+        if refused is not None and not self._node.above.knows(link):
+            self._broker.drop(link)
         return refused
 
     def _settle(self, outcome: Refused | None) -> None:

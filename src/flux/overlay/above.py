@@ -13,7 +13,8 @@ BROKER = "broker"
 """Where a notice goes: to our own broker."""
 
 DRAINED = 3
-"""Type of the control message by which a former parent says that nothing of ours is open with it any more."""
+"""Type of the control message by which a former parent says that nothing of ours is open with it any more, and by which
+its former child then takes leave."""
 
 Step = tuple[Hop | str, Message | Notice]
 
@@ -33,6 +34,8 @@ class Above:
         self._rank, self._uuid, self._router = rank, uuid, router
         self._epoch = born
         self._unsaid: list[Message] = []
+        self._again: bool | None = None
+        """If our suitor is a former parent: whether it had nothing open with us any more."""
 
     @property
     def own(self) -> Claim:
@@ -47,37 +50,46 @@ class Above:
 
     def attach(self, link: Hop, last: int) -> list[Step]:
         """Says hello to a parent, having seen event `last`; the old one stays in use until the new one answers."""
-        if self.suitor is not None:
-            self._router.lost(self.suitor)
         self.suitor = link
-        self.former.pop(link, None)
+        self._again = self.former.pop(link, None)
         self._epoch += 1
         self._unsaid = [msg for msg in self._unsaid if getattr(msg, "topic", "") != CLAIM]  # the hello says it all
         claims = [self.own._replace(card=""), *self._router.routes.claims()]
         hello = Hello(self._rank, self._uuid, PROTOCOL, last, claims)
-        return [(link, Request(topic=HELLO, data=hello.payload(), matchtag=1))]
+        return [(link, Request(topic=HELLO, data=hello.payload(), matchtag=self.tag))]
+
+    @property
+    def asked(self) -> tuple[Hop | None, int]:
+        """Whom we have said hello to, and its matchtag: an answer to an earlier one may still come."""
+        return self.suitor, self.tag
+
+    @property
+    def tag(self) -> int:
+        """The matchtag of our last hello."""
+        return self._epoch & 0xFFFFFFFF
 
     def welcome(self, msg: Response, via: Hop) -> list[Step]:
         """The answer to our hello is yes: from now on everything goes up there."""
         before, self.parent, self.suitor = self.parent, via, None
+        self._again = None
         self.line = to_claims(read(msg, "line", list))
         self._router.pending.watch(via)
         self._router.parent = via
         if before is not None:
             self.former[before] = False
         waited, self._unsaid = self._unsaid, []
-        steps: list[Step] = [(via, self._going(msg, via)) for msg in waited]
+        steps: list[Step] = [(via, self._sent(via, msg)) for msg in waited]
         return [*steps, (BROKER, ParentReady(via, before or b"")), (BROKER, LineChanged())]
+
+    def _sent(self, via: Hop, msg: Message) -> Message:
+        return self._router.sent(via, msg) if isinstance(msg, Request) and msg.route else msg
 
     def refused(self, link: Hop, errnum: int, reason: str) -> list[Step]:
         """Whom we said hello to does not want us, or is gone."""
         self.suitor = None
-        return [(BROKER, Refused(link, errnum, reason))]
-
-    def _going(self, msg: Message, via: Hop) -> Message:
-        if isinstance(msg, Request) and msg.route:
-            self._router.pending.sent(via, msg)
-        return msg
+        if self._again is not None:
+            self.former[link], self._again = self._again, None
+        return [(BROKER, Refused(link, errnum, reason)), *self.drain(link)]
 
     # -- going up ---------------------------------------------------------------------------------------------------
 
@@ -122,6 +134,8 @@ class Above:
 
     def drained(self, link: Hop) -> list[Step]:
         """A parent that we have left has nothing open with us any more."""
+        if link == self.suitor and self._again is not None:
+            self._again = True
         if link not in self.former:
             return []
         self.former[link] = True
@@ -133,18 +147,30 @@ class Above:
             return []
         del self.former[link]
         self._router.lost(link)
-        return [(BROKER, Drop(link))]
+        return [(link, Control(type=DRAINED)), (BROKER, Drop(link))]
 
     def lost(self, link: Hop, reason: str, seek: bool = True) -> list[Step]:
         """The connection to somebody above is gone. Without a parent, what goes up waits from now on, if we `seek`."""
         if link == self.suitor:
-            return self.refused(link, ENOTCONN, reason)
+            self._again = None
+            return [*self._router.lost(link), *self.refused(link, ENOTCONN, reason)]
         if self.former.pop(link, None) is not None:
             return list(self._router.lost(link))
         self.parent, self.line = None, []
         steps: list[Step] = list(self._router.lost(link))
         self._router.parent = SEEKING if seek else None
         return [*steps, (BROKER, ParentLost(reason, link))]
+
+    def forsake(self, link: Hop) -> list[Step]:
+        """Waits no longer for somebody who does not answer our hello. A link that is still needed stays."""
+        if link != self.suitor:
+            return []
+        drop: list[Step] = [] if self._again is not None else [(BROKER, Drop(link))]
+        return [*drop, *self.refused(link, ENOTCONN, "no answer")]
+
+    def too_late(self, link: Hop) -> list[Step]:
+        """Somebody takes us in whom we do not wait for any more."""
+        return [(link, Request(flags=NORESPONSE, topic=MOVED))] if link in self.former else []
 
     def give_up(self) -> list[Step]:
         """There will be no other parent: whoever waits for one is told so."""

@@ -83,6 +83,8 @@ class Children:
             return refuse(msg, EAGAIN, f"rank {self._rank} is looking for a parent itself")
         if hello.rank in line or any(claim.rank == self._rank for claim in hello.claims):
             return refuse(msg, ELOOP, f"rank {hello.rank} is above rank {self._rank}")
+        if any(claim.rank in line for claim in hello.claims):
+            return refuse(msg, EAGAIN, f"who is above rank {self._rank} is about to leave rank {hello.rank}")
         return None
 
     def add(self, link: Hop, hello: Hello) -> tuple[list[Claim], Joined]:
@@ -108,6 +110,12 @@ class Children:
         self.former.add(link)
         return self._router.routes.drop(link)
 
+    def parted(self, link: Hop) -> bool:
+        """A child that has another parent has nothing open with us any more; False if it is no such child."""
+        known = link in self.former
+        self.former.discard(link)
+        return known
+
     def lost(self, link: Hop, reason: str) -> Lost:
         """A child is gone, and all that only it led to."""
         self.dismissed.discard(link)
@@ -123,5 +131,4 @@ class Children:
 
 def gone(claims: list[Claim], reason: str, *links: Hop) -> Gone:
     """Tells which brokers are gone; `links` are, even if the broker behind can be reached otherwise by now."""
-    uuids = dict.fromkeys((*(claim.uuid.encode() for claim in claims), *links))
-    return Gone(tuple(claim.rank for claim in claims), tuple(uuids), reason)
+    return Gone(tuple(claim.rank for claim in claims), links, reason)

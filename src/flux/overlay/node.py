@@ -1,9 +1,13 @@
 """One broker's place in the tree: routing, events and neighbours joined. Told what came in, it answers what to send."""
 
+from errno import EAGAIN, ELOOP
+
 from flux.overlay.above import BROKER, DRAINED, Above, Step
+from flux.overlay.breaks import Break, Breaks
 from flux.overlay.children import Children, gone
 from flux.overlay.events import EventLog, Gate
 from flux.overlay.notices import (
+    Broken,
     Dismissed,
     Drop,
     EventsLost,
@@ -17,7 +21,9 @@ from flux.overlay.notices import (
 )
 from flux.overlay.peers import (
     AWAY,
+    BROKEN,
     CLAIM,
+    CLIMB,
     GOODBYE,
     HELLO,
     LINE,
@@ -29,9 +35,9 @@ from flux.overlay.peers import (
     read,
     to_claims,
 )
-from flux.overlay.router import LEEWARD, RINGWARD, SEEKING, Hop, Router
+from flux.overlay.router import LEEWARD, MAX_HOPS, RINGWARD, SEEKING, Hop, Router
 from flux.overlay.routes import Claim
-from flux.wire.message import NORESPONSE, Control, Event, Message, Request, Response, respond
+from flux.wire.message import NORESPONSE, Control, Event, Message, Request, Response, refuse, respond
 
 SUBSCRIBERS, BELOW = "subscribers", "below"
 """Where a step goes that is not for one neighbour: an event to who subscribed here, one to all children; BROKER gets
@@ -40,6 +46,15 @@ notices. No address on the wire can be taken for one of these: addresses are byt
 HEARTBEAT, DISCONNECT = 0, 2
 """Types of control messages (RFC 3 leaves them to the overlay): one that only says that its sender lives, and the one
 by which a parent sends a child away. DRAINED is the third."""
+
+AGAIN = "said hello again"
+"""Why a child is lost that is there: its connection was gone, and is there again."""
+
+CLIMBER: Hop = b"!"
+"""With a child's link behind, who is answered when it is known whether that one is above us."""
+
+IN_ORDER = "administrative shutdown"
+"""Why a child that has said goodbye is gone."""
 
 SENT_AWAY, FOR_GOOD = "the parent sent us away", "disconnected by its parent"
 """Why somebody has lost its parent: who may say hello to it again, and who shall not look for any."""
@@ -61,6 +76,9 @@ class Node:
         self._newcomer = True
         """Whether no parent has taken us in yet: the events before that one's are none of ours."""
         self._gates: dict[Hop, Gate] = {}
+        self._breaks = Breaks()
+        self._climbers: dict[Hop, Request] = {}
+        """Hellos of brokers of whom we ask whether they are above us."""
         self._ringward: list[Request] = []
         """What goes round the ring once the next broker on it is connected."""
         self._asked = (-1, -1)
@@ -122,7 +140,7 @@ class Node:
 
     def forsake(self, link: Hop) -> list[Step]:
         """Waits no longer for somebody who does not answer our hello."""
-        return [(BROKER, Drop(link)), *self.above.lost(link, "no answer")] if link == self.above.suitor else []
+        return self.above.forsake(link)
 
     def overdue(self) -> list[Step]:
         """Asks the parent for the events that something has waited for in vain."""
@@ -156,10 +174,11 @@ class Node:
     def lost(self, link: Hop, reason: str) -> list[Step]:
         """The connection to a neighbour is gone."""
         self._gates.pop(link, None)
+        self._climbers.pop(link, None)
         if link[:1] in (RINGWARD, LEEWARD):
             return self._ring_lost(link, reason)
         if self.above.knows(link):
-            return self.above.lost(link, reason)
+            return self._parent_lost(link, reason)
         return self._child_lost(link, reason)
 
     # -- inside -----------------------------------------------------------------------------------------------------
@@ -172,13 +191,18 @@ class Node:
             return self._private(msg, via, mark)
         if via in self.children.dismissed:
             return []  # it will hear of that, and say hello again
-        if not (self.above.knows(via) or via in self.children or via in self.children.former):
+        if not self._is_neighbour(via):
             stranger = Noise(f"message from a stranger: {getattr(msg, 'topic', '')}")
             return [(via, Control(type=DISCONNECT)), (BROKER, stranger)]
+        if isinstance(msg, Request) and msg.topic == CLIMB:
+            return self._climb(msg, via)
         if isinstance(msg, Request):
             return self._forward(self.router.request(msg, via))
         assert isinstance(msg, Response)
         return self._back(msg, via)
+
+    def _is_neighbour(self, via: Hop) -> bool:
+        return self.above.knows(via) or via in self.children or via in self.children.former
 
     def _forward(self, routed: "list[tuple[Hop, Request | Response]]") -> list[Step]:
         """What the router wants sent: what has to wait for a parent, or for the ring, is kept."""
@@ -197,6 +221,8 @@ class Node:
     def _back(self, msg: Response, via: Hop) -> list[Step]:
         """A response on its way; it may have been the last thing open with a former neighbour."""
         steps: list[Step] = list(self.router.response(msg, via))
+        if steps and isinstance(steps[0][0], bytes) and steps[0][0][:1] == CLIMBER:
+            steps = self._climbed(msg, steps[0][0][1:])
         if via in self.above.former:
             return steps + self.above.drain(via)
         if via in self.children.former:
@@ -211,10 +237,12 @@ class Node:
         """What two neighbours say to each other has no route."""
         if isinstance(msg, Request) and msg.topic == HELLO:
             return self._hello(msg, via)
+        if isinstance(msg, Request) and msg.topic == BROKEN and self._is_neighbour(via):
+            return self._heard_broken(msg, via)
         if via in (self.above.parent, self.above.suitor):
             match msg:
-                case Response(topic="overlay.hello") if via == self.above.suitor:
-                    return self._welcome(msg, via)
+                case Response(topic="overlay.hello"):
+                    return self._welcome(msg, via) if (via, msg.matchtag) == self.above.asked else []
                 case Response(topic="overlay.goodbye"):
                     return self.above.lost(via, "left", seek=False)
                 case Request(topic="overlay.lost"):
@@ -233,7 +261,9 @@ class Node:
                     return self._moved(via)
                 case Request(topic="overlay.goodbye"):
                     steps: list[Step] = [(via, Response(topic=GOODBYE, matchtag=msg.matchtag))]
-                    return steps + self._child_lost(via, "administrative shutdown")
+                    return steps + self._child_lost(via, IN_ORDER)
+        elif via in self.above.former and msg.topic == HELLO:
+            return self.above.too_late(via)
         elif via in self.above.former or self.children.knew(via):
             return []  # said before it heard that we have parted
         return [(BROKER, Noise(f"unexpected {msg.topic} between brokers"))]
@@ -242,7 +272,9 @@ class Node:
         if msg.type == DISCONNECT and self.above.knows(via):
             for_good = bool(msg.status)
             reason = FOR_GOOD if for_good else SENT_AWAY
-            return [(BROKER, Drop(via)), *self.above.lost(via, reason, seek=not for_good)]
+            return [(BROKER, Drop(via)), *self._parent_lost(via, reason, seek=not for_good)]
+        if msg.type == DRAINED and self.children.parted(via):
+            return list(self.router.lost(via))
         if msg.type == DRAINED:
             return self.above.drained(via)
         return []
@@ -278,7 +310,10 @@ class Node:
         return []
 
     def _cannot_wait(self, msg: Message, via: Hop) -> bool:
-        """What says from which event on we are served would wait for ever; what a stranger says is not kept."""
+        """What says from which event on we are served, or that we are not, would wait for ever.
+
+        What a stranger says is not kept.
+        """
         topic = msg.topic if isinstance(msg, Request | Response) and not msg.route else ""
         if self.above.knows(via):
             sent_away = isinstance(msg, Control) and msg.type == DISCONNECT  # nobody there gives us events any more
@@ -339,16 +374,59 @@ class Node:
         return [self.above.own, *self.above.line]
 
     def _hello(self, msg: Request, via: Hop) -> list[Step]:
-        """A broker wants to be our child."""
+        """A broker wants to be our child. Whoever brings others may have us among them before long: that is asked."""
         if self.children.admitting is None or (self._newcomer and self.rank):
             self.children.wait(via, msg)
             return []
-        settled = self.rank == 0 or (self.joined and self.above.suitor is None)
-        refusal = self.children.objection(msg, via, {claim.rank for claim in self.above.line}, settled)
+        refusal = self._objection(msg, via)
         if refusal is not None:
             return [(via, refusal)]
+        self._climbers.pop(via, None)
+        if self.above.parent is not None and len(read(msg, "claims", list)) > 1:
+            self._climbers[via] = msg
+            rank = read(msg, "rank", int)
+            return self._climb(Request(topic=CLIMB, data={"rank": rank}, matchtag=msg.matchtag), CLIMBER + via)
+        return self._take_in(msg, via)
+
+    def _objection(self, msg: Request, via: Hop) -> Response | None:
+        line = {claim.rank for claim in self.above.line}
+        return self.children.objection(msg, via, line, self.rank == 0 or self._at_rest)
+
+    @property
+    def _at_rest(self) -> bool:
+        """Whether our parent is settled."""
+        return self.joined and self.above.suitor is None
+
+    def _climb(self, msg: Request, via: Hop) -> list[Step]:
+        """Goes up to rank 0, past nobody who is looking for a parent, to see whether a broker is above its own suitor.
+
+        So of several that move at once, and would make a loop together, one is refused.
+        """
+        if self.rank == 0:
+            return [(via, respond(msg))]
+        if read(msg, "rank", int) == self.rank or len(msg.route) > MAX_HOPS:
+            return [(via, refuse(msg, ELOOP, f"rank {self.rank} is above whom it wants as its parent"))]
+        if not self._at_rest or self.above.parent is None:
+            return [(via, refuse(msg, EAGAIN, f"rank {self.rank} is looking for a parent"))]
+        msg.route = (via, *msg.route)
+        self.router.pending.sent(self.above.parent, msg)
+        return [(self.above.parent, msg)]
+
+    def _climbed(self, answer: Response, child: Hop) -> list[Step]:
+        """It is known whether a broker may become our child."""
+        hello = self._climbers.pop(child, None)
+        if hello is None or hello.matchtag != answer.matchtag:
+            return []
+        if answer.errnum:
+            errnum = ELOOP if answer.errnum == ELOOP else EAGAIN
+            return [(child, refuse(hello, errnum, answer.text() or "the way up is broken"))]
+        refusal = self._objection(hello, child)
+        return self._take_in(hello, child) if refusal is None else [(child, refusal)]
+
+    def _take_in(self, msg: Request, via: Hop) -> list[Step]:
+        """Makes a broker our child."""
         hello = Hello.of(msg)
-        steps = self.lost(via, "said hello again") if via in self.children else []
+        steps = self.lost(via, AGAIN) if via in self.children else []
         before = self.children.link(hello.rank)
         if before is not None:
             steps += self.lost(before, "another broker has its rank")
@@ -360,7 +438,7 @@ class Node:
 
     def _claimed(self, msg: Request, via: Hop) -> list[Step]:
         """A child has gained or lost ranks below it."""
-        claims, withdrawn = to_claims(read(msg, "claims", list)), to_claims(read(msg, "withdrawn", list))
+        claims, withdrawn = self._others(msg, "claims"), self._others(msg, "withdrawn")
         steps = self._replaced(claims)
         news, joined = self.children.claim(via, claims)
         if news:
@@ -371,6 +449,10 @@ class Node:
             steps.append((BROKER, gone(change.gone, reason)))
         return steps + self._claim_up(news + change.news, change.gone, reason)
 
+    def _others(self, msg: Request, key: str) -> list[Claim]:
+        """Claims, without those that say that we are below ourselves: somebody above has moved, and not all know it."""
+        return [claim for claim in to_claims(read(msg, key, list)) if claim.rank != self.rank]
+
     def _replaced(self, claims: list[Claim]) -> list[Step]:
         """A later broker of the same rank: the one before it is gone, even if nobody has noticed."""
         routes = self.router.routes
@@ -378,8 +460,7 @@ class Node:
         gone = [old for new, old in known if old is not None and old.uuid != new.uuid and old.epoch < new.epoch]
         if not gone:
             return []
-        uuids = tuple(claim.uuid.encode() for claim in gone)
-        return [(BROKER, Gone(tuple(claim.rank for claim in gone), uuids, "another broker has its rank"))]
+        return [(BROKER, Gone(tuple(claim.rank for claim in gone), (), "another broker has its rank"))]
 
     def _moved(self, child: Hop) -> list[Step]:
         """A child has another parent; what is open with it may still be answered."""
@@ -391,7 +472,40 @@ class Node:
         refusals, change, notice = self.children.lost(link, reason)
         if notice is None:
             return []
-        return [*refusals, (BROKER, notice), *self._claim_up(change.news, change.gone, reason)]
+        steps: list[Step] = [*refusals, (BROKER, notice), *self._claim_up(change.news, change.gone, reason)]
+        return steps if reason == IN_ORDER else steps + self._broken(link)
+
+    def _parent_lost(self, link: Hop, reason: str, *, seek: bool = True) -> list[Step]:
+        heard = link != self.above.suitor
+        steps = [step for step in self.above.lost(link, reason, seek) if step[0][:1] != CLIMBER]
+        if not self.joined:
+            waiting, self._climbers = self._climbers, {}
+            steps += [(child, refuse(hello, EAGAIN, "the way up is broken")) for child, hello in waiting.items()]
+        return steps + self._broken(link) if heard else steps
+
+    def _broken(self, link: Hop) -> list[Step]:
+        """A connection of ours is gone: all are told, by the ways that requests took over it, and so stop serving."""
+        return self._tell_broken(Break(f"{self.uuid}/{self._breaks.number()}", "", link.decode()), link)
+
+    def _tell_broken(self, known: Break, told_by: Hop) -> list[Step]:
+        self._breaks.add(known.name)
+        msg = Request(flags=NORESPONSE, topic=BROKEN, data=known._asdict())
+        links = [*self.children, *self.children.former, *self.above.former]
+        steps: list[Step] = [(link, msg) for link in links if link != told_by]
+        return steps if self.above.parent == told_by else steps + self.above.tell(msg)
+
+    def _heard_broken(self, msg: Request, via: Hop) -> list[Step]:
+        name, near, far = read(msg, "name", str), read(msg, "near", str) or via.decode(), read(msg, "far", str)
+        if name in self._breaks:
+            return []
+        self.router.pending.forget_way(near.encode(), far.encode())
+        steps: list[Step] = [(BROKER, Broken(near.encode(), far.encode()))]
+        return [*steps, *self._tell_broken(Break(name, near, far), via), *self._drain_all()]
+
+    def _drain_all(self) -> list[Step]:
+        """Some answers are not waited for any more: that may have been all that was open with a former neighbour."""
+        steps = [step for link in list(self.above.former) for step in self.above.drain(link)]
+        return steps + [step for link in list(self.children.former) for step in self._drain(link)]
 
     def _claim_up(self, news: list[Claim], gone: list[Claim], reason: str = "") -> list[Step]:
         """Lets the parent know what changed below."""
@@ -413,9 +527,7 @@ class Node:
             return [step for msg in waited for step in self.router.refuse(msg)]
         self.router.ring = link
         self.router.pending.watch(link)
-        for msg in waited:
-            self.router.pending.sent(link, msg)
-        return [*((link, msg) for msg in waited), (BROKER, RingReady(link))]
+        return [*((link, self.router.sent(link, msg)) for msg in waited), (BROKER, RingReady(link))]
 
     def ring_open(self) -> list[Step]:
         """The next broker on the ring is not to be used any more; another one is looked for when it is needed."""

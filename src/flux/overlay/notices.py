@@ -33,11 +33,18 @@ class Joined(NamedTuple):
 
 
 class Gone(NamedTuple):
-    """Brokers cannot be reached any more. `uuids` are their addresses in routes."""
+    """Brokers cannot be reached any more. `links` are those that we had to some of them ourselves."""
 
     ranks: tuple[int, ...]
-    uuids: tuple[bytes, ...]
+    links: tuple[bytes, ...]
     reason: str
+
+
+class Broken(NamedTuple):
+    """Between two brokers that are next to each other on routes nothing gets through any more."""
+
+    near: bytes
+    far: bytes
 
 
 class Moved(NamedTuple):
@@ -95,6 +102,7 @@ Notice = (
     ParentReady
     | ParentLost
     | Refused
+    | Broken
     | Moved
     | Dismissed
     | LineChanged

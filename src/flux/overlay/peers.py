@@ -11,6 +11,10 @@ REPLAY, LOST_EVENTS = "overlay.replay", "overlay.lost"
 MOVED, AWAY, LINE, ROUND = "overlay.moved", "overlay.away", "overlay.line", "overlay.round"
 """A child has another parent now; it should look for one; who is above has changed; a broker wants to come before us
 on the ring."""
+CLIMB = "overlay.climb"
+"""Is that rank above us? It goes up to rank 0."""
+BROKEN = "overlay.broken"
+"""A connection is gone, with what was on its way back over it. Told to all, by the ways that requests took."""
 
 PROTOCOL = 2
 """The version of this conversation; neighbours must agree."""

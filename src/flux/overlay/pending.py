@@ -1,5 +1,8 @@
 """Requests that wait for an answer, by the hop that owes it: an RPC never hangs because a hop is gone."""
 
+from collections.abc import Callable
+from itertools import pairwise
+
 from flux.wire.message import Request, Response, Route, refuse
 
 Key = tuple[Route, int]
@@ -34,12 +37,28 @@ class Pending:
             owed.pop(key, None)
         return expected
 
-    def forget(self, sender: bytes, service: str = "") -> None:
-        """A sender is gone (or has left one service): nobody waits for those answers."""
+    def withdrawn(self, hop: bytes, route: Route, service: str) -> None:
+        """A sender leaves a service, by the way that its requests took: nobody on that way waits for the answers."""
+        owed = self._hops.get(hop, {})
+        for key in [key for key, request in owed.items() if key[0] == route and request.service == service]:
+            del owed[key]
+
+    def forget(self, link: bytes) -> None:
+        """Nothing goes back to that neighbour, or to that client of ours, any more: nobody waits for those answers."""
+        self._drop(lambda route: route[0] == link)
+
+    def forget_way(self, near: bytes, far: bytes) -> None:
+        """Nothing gets from one broker to the next there any more."""
+        self._drop(lambda route: (near, far) in pairwise(route))
+
+    def holder(self, route: Route, matchtag: int) -> bytes | None:
+        """The hop that owes the answer to that request."""
+        return next((hop for hop, owed in self._hops.items() if (route, matchtag) in owed), None)
+
+    def _drop(self, which: Callable[[Route], bool]) -> None:
         for owed in self._hops.values():
-            for key, request in list(owed.items()):
-                if request.sender == sender and service in ("", request.service):
-                    del owed[key]
+            for key in [key for key in owed if which(key[0])]:
+                del owed[key]
 
     def lost(self, hop: bytes, errnum: int, text: str = "") -> list[Response]:
         """The hop is gone: returns the refusals for all that it still owed."""

@@ -44,13 +44,17 @@ class Router:
     def request(self, msg: Request, via: Hop) -> list[tuple[Hop, Request | Response]]:
         """Routes a request that came from `via`."""
         msg.route = (via, *msg.route)
-        hop = self._next(msg)
+        hop = self._parent_asked(msg) or self._next(msg)
         if isinstance(hop, int):
             return self._refuse(msg, hop)
+        return [(hop, self.sent(hop, msg))]
+
+    def sent(self, hop: Hop, msg: Request) -> Request:
+        """A request goes to a hop now, and may have waited until then: its answer is owed from now on."""
         if msg.topic.endswith(".disconnect"):
-            self.pending.forget(msg.sender, msg.service)
+            self.pending.withdrawn(hop, msg.route, msg.service)
         self.pending.sent(hop, msg)
-        return [(hop, msg)]
+        return msg
 
     def response(self, msg: Response, via: Hop) -> list[tuple[Hop, Request | Response]]:
         """Sends a response from `via` back the way its request came. One that nobody waits for ends here."""
@@ -102,6 +106,13 @@ class Router:
         if msg.nodeid == self.rank:
             return self._services.get(msg.service) or ENOSYS
         return self.routes.link(msg.nodeid) or self.parent or EHOSTUNREACH
+
+    def _parent_asked(self, msg: Request) -> Hop | None:
+        """Who asks its parent for no more of something means the parent that it has asked."""
+        if not (msg.flags & UPSTREAM and msg.topic.endswith(".cancel")):
+            return None
+        tag = msg.body().get("matchtag")
+        return self.pending.holder(msg.route, tag) if isinstance(tag, int) else None
 
     def _around(self, msg: Request) -> Hop | int:
         """The next hop round the ring. What was here before has gone all the way round: nobody has that rank."""

@@ -40,10 +40,10 @@ class Defaults(Server):
 
     @request(allow=USER)
     def disconnect(self, call: Call) -> None:
-        """The sender is gone: its calls are dropped."""
+        """The sender is gone: its calls are dropped. They are answered, for the brokers on the way wait for that."""
         sender = call.sender
         for open_call in self.open_calls(lambda asked: asked.sender == sender):
-            open_call.abandon()
+            open_call.cancel()
         self.disconnected(sender)
 
     @request(allow=USER)

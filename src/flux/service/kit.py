@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from errno import ENOENT, ENOSYS
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from flux.service.asker import EVENT
@@ -19,7 +20,7 @@ __all__ = ["LOG_CRIT", "LOG_DEBUG", "LOG_ERR", "LOG_INFO", "LOG_NOTICE", "LOG_WA
 HOOKS = frozenset(
     (
         *("__init__", "__init_subclass__", "configured", "start", "stop", "deliver", "log", "clear_stats"),
-        *("disconnected", "events_lost", "link_lost", "link_moved", "parent_changed"),
+        *("disconnected", "events_lost", "link_lost", "link_moved", "parent_changed", "way_lost"),
         *("merge", "reduced", "contributor_lost"),
     )
 )
@@ -100,15 +101,17 @@ class Service(Defaults):
     def events_lost(self) -> None:
         """Events were lost beyond replay: whoever follows state by events fetches it anew."""
 
-    def link_lost(self, link: bytes, *, alone: bool = False) -> None:
-        """Called by the broker: a neighbour is gone, and with it the callers behind it.
-
-        If the link `alone` is lost, because the neighbour has others by now, so are the calls that came over it.
-        """
-        for call in self.open_calls(lambda asked: asked.route[0] == link if alone else link in asked.route):
+    def link_lost(self, link: bytes) -> None:
+        """Called by the broker: a neighbour is gone; nothing gets back to those who asked over that link."""
+        for call in self.open_calls(lambda asked: asked.route[0] == link):
             call.lose()
         for key in self.__reductions.drop(link):
             self.contributor_lost(key)
+
+    def way_lost(self, near: bytes, far: bytes) -> None:
+        """Called by the broker: somewhere a connection is gone; those who asked over that cannot be answered."""
+        for call in self.open_calls(lambda asked: (near, far) in pairwise(asked.route)):
+            call.lose()
 
     def link_moved(self, link: bytes) -> None:
         """Called by the broker: a child has another parent, to whom it contributes now. What is open with it stays."""

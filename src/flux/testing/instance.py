@@ -23,6 +23,7 @@ from flux.runtime.wiring import Ears
 from flux.service import Stream
 from flux.service.asker import Asker
 from flux.testing.network import CALM, Network, Weather
+from flux.testing.share import Share
 from flux.testing.traces import traces
 from flux.testing.virtual import Stuck, VirtualLoop
 from flux.wire.message import LOCAL, OWNER, Event, Message, Request, Response
@@ -65,6 +66,7 @@ class Face(Asker):
     def __init__(self, broker: "SimBroker", client: Client) -> None:
         super().__init__(broker.host)
         self.id, self.client = client.hop, client
+        self._share = broker.share
         self.heard: asyncio.Queue[Any] = asyncio.Queue()
         """The events that it subscribed to."""
         self.asked: asyncio.Queue[Any] = asyncio.Queue()
@@ -81,7 +83,7 @@ class Face(Asker):
         stamp(msg, self.client.userid, self.client.rolemask)
         if isinstance(msg, Request):
             self.client.contacted(msg)
-        super().send(msg)
+        self._share.do(super().send, msg)
 
     def deliver(self, msg: Message) -> None:
         """Takes what the broker has for it."""
@@ -96,11 +98,14 @@ class SimBroker:
 
     def __init__(self, instance: "SimInstance", rank: int, modules: tuple[str, ...]) -> None:
         self.instance, self.rank = instance, rank
+        instance.everyone.append(self)
         self.uuid = f"{instance.random.getrandbits(128):032x}{rank:04x}"
-        loop, tree = instance.loop, instance.tree
+        self.share = Share()
+        loop = instance.loop
         self.node = Node(rank, self.uuid, instance.size, int(self._wall() * 1000))
         self.broker = Broker(self.node, loop, self._wall)
-        self.links = instance.network.links(self.uuid, Ears(self.broker.receive, self.broker.lost, self._noise))
+        ears = Ears(self.broker.receive, self.broker.lost, self._noise)
+        self.links = instance.network.links(self.uuid, ears, self.share.context)
         self.broker.links = self.links
         self.attributes = AttributeTable(CHANGEABLE | instance.settings)
         for name, value in (
@@ -116,8 +121,7 @@ class SimBroker:
         self.program = Outcome() if rank == 0 else None
         for port, value in self._ports().items():
             self.host.offer(port, value)
-        first = tree.parent(rank) or 0
-        ways = Ways(lambda: instance.brokers[first].claim, self._reach, self._reach_ring)
+        ways = Ways(lambda: instance.first_parent(rank), self._reach, self._reach_ring)
         self.session = Session(self.broker, self.host, self.life, self.modules, ways, self.program, modules)
         self.session.ended.add_done_callback(lambda ended: self.links.close())
         self._faces = 0
@@ -126,6 +130,10 @@ class SimBroker:
     def claim(self) -> Claim:
         """Where it is found."""
         return Claim(self.rank, self.uuid, 0)
+
+    def begin(self) -> None:
+        """Starts its life."""
+        self.share.do(self.session.begin)
 
     def _reach(self, claim: Claim, patient: bool) -> None:
         self.links.connect(claim.uuid)
@@ -143,12 +151,15 @@ class SimBroker:
 
     def leave(self, face: Face) -> None:
         """A client hangs up, in the middle of whatever it was doing."""
+        self.share.do(self._leave, face)
+        self.instance.gone.add(face.id)
+
+    def _leave(self, face: Face) -> None:
         for prefix in face.client.subscriptions:
             self.host.unsubscribe(prefix, face.id)
         for farewell in face.client.farewells():
             self.host.send(farewell, face.id)
         self.broker.detach(face.id)
-        self.instance.gone.add(face.id)
 
     async def rpc(self, topic: str, payload: dict[str, Any] | None = None, **where: Any) -> dict[str, Any]:
         """Asks as a client of its own."""
@@ -214,11 +225,14 @@ class SimInstance:
         self.noise: list[str] = []
         self.syslog: list[str] = []
         self.brokers: list[SimBroker] = []
+        self.everyone: list[SimBroker] = []
+        """Also those that others have followed under their rank."""
         self.dead: set[int] = set()
         self.gone: set[bytes] = set()
         """The clients that have left."""
+        self.modules = modules if modules is not None else SIMULATED
         for rank in range(size):
-            self.brokers.append(SimBroker(self, rank, modules if modules is not None else SIMULATED))
+            self.brokers.append(SimBroker(self, rank, self.modules))
 
     def __getitem__(self, rank: int) -> SimBroker:
         return self.brokers[rank]
@@ -238,7 +252,7 @@ class SimInstance:
         self[0].life.watch(told)
         for broker in self.brokers:
             if broker.rank not in self.late:
-                broker.session.begin()
+                broker.begin()
         if await running > State.RUN:
             raise AssertionError(f"the session did not come up: {self[0].session.failure}")
 
@@ -266,12 +280,44 @@ class SimInstance:
     def _behind(self, node: Node) -> bool:
         return node.joined and node.events.last < self[0].node.events.last
 
-    def kill(self, rank: int) -> None:
-        """A broker dies without a word."""
+    def first_parent(self, rank: int) -> Claim:
+        """Whom a broker attaches to first: who is above it in the tree and lives."""
+        above = self.tree.parent(rank) or 0
+        while above in self.dead:
+            above = self.tree.parent(above) or 0
+        return self.brokers[above].claim
+
+    # -- faults -----------------------------------------------------------------------------------------------------
+
+    def kill(self, rank: int, *, told: bool = True) -> None:
+        """A broker dies without a word. Its neighbours notice, unless its host is gone with it."""
         broker = self.brokers[rank]
         self.dead.add(rank)
         broker.broker.links = None
-        self.network.kill(broker.uuid)
+        broker.share.end()
+        self.network.kill(broker.uuid, told=told)
+
+    def rejoin(self, rank: int) -> SimBroker:
+        """A new broker of a rank that was dead joins the session."""
+        self.dead.discard(rank)
+        self.brokers[rank] = SimBroker(self, rank, self.modules)
+        self.brokers[rank].begin()
+        return self.brokers[rank]
+
+    def stop(self, rank: int) -> None:
+        """A broker does nothing any more, as by SIGSTOP; its connections stand."""
+        self.brokers[rank].share.stop()
+
+    def go_on(self, rank: int) -> None:
+        """It goes on where it stopped, as by SIGCONT."""
+        self.brokers[rank].share.go_on()
+
+    # -- what must hold ---------------------------------------------------------------------------------------------
+
+    def release(self) -> None:
+        """Nothing is stopped any more: all can come to rest."""
+        for broker in self.everyone:
+            broker.share.end()
 
     def check_traces(self) -> None:
         """An invariant while a session runs: of a client that has left, however, nothing is left anywhere."""
@@ -328,6 +374,8 @@ def simulate(scenario: Scenario, size: int, seed: int = 0, **how: Any) -> SimIns
                     await instance.down()
             except TimeoutError:
                 raise Stuck(f"not done after {LIMIT:.0f} virtual seconds") from None
+            finally:
+                instance.release()
             return instance
 
         return runner.run(play())

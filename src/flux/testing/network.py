@@ -1,25 +1,45 @@
-"""Tree and event overlays in memory: every link in order, each with a delay of its own, events lost by chance."""
+"""The overlay networks of a simulated session, and what can go wrong with them. Faults are made by who has the seed."""
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterable
+from contextvars import Context
 from random import Random
 from typing import NamedTuple
 
-from flux.overlay.router import LEEWARD, RINGWARD, UPWARD
 from flux.runtime.wiring import Ears
-from flux.wire.codec import decode, encode
-from flux.wire.message import Event, Message
+from flux.testing.links import MemoryLinks, Wire
+
+Span = tuple[float, float]
+"""The least and the most seconds that something takes."""
 
 
 class Weather(NamedTuple):
     """What a network does to messages: delays in seconds (least and most), and the share of events that it loses."""
 
-    tree: tuple[float, float] = (0.0, 0.0)
-    event: tuple[float, float] = (0.0, 0.0)
+    tree: Span = (0.0, 0.0)
+    event: Span = (0.0, 0.0)
     loss: float = 0.0
     encoded: float = 0.0
     """The share of messages that really go through bytes."""
+
+
+class Wall:
+    """What keeps some brokers from others: all of `inside` from all of `outside`, or from everybody else."""
+
+    def __init__(self, inside: Iterable[str], outside: Iterable[str] | None = None, *, silent: bool = False) -> None:
+        self._inside = {uuid.encode() for uuid in inside}
+        self._outside = None if outside is None else {uuid.encode() for uuid in outside}
+        self.silent = silent
+        """Whether nobody is told: connections stand, and what is sent does not arrive. Else they break."""
+
+    def between(self, one: bytes, other: bytes) -> bool:
+        """Whether it stands between these two."""
+        return self._parts(one, other) or self._parts(other, one)
+
+    def _parts(self, one: bytes, other: bytes) -> bool:
+        if one not in self._inside:
+            return False
+        return other not in self._inside if self._outside is None else other in self._outside
 
 
 TICK = 1e-8
@@ -37,125 +57,88 @@ class Network:
         self.ends: dict[bytes, MemoryLinks] = {}
         self.messages = 0
         """Messages that were carried, over all links."""
+        self._walls: list[Wall] = []
+        self._lags: dict[bytes, Span] = {}
+        self._held: dict[Wire, None] = {}
 
-    def links(self, uuid: str, ears: Ears) -> "MemoryLinks":
-        """The links of one broker."""
-        end = self.ends[uuid.encode()] = MemoryLinks(self, uuid.encode(), ears)
+    def links(self, uuid: str, ears: Ears, context: Context | None = None) -> MemoryLinks:
+        """The links of one broker, who hears in its `context`."""
+        end = self.ends[uuid.encode()] = MemoryLinks(self, uuid.encode(), ears, context)
         return end
 
-    def kill(self, uuid: str) -> None:
-        """A broker is gone from one moment to the next; its neighbours notice."""
-        end = self.ends.pop(uuid.encode())
-        for link in sorted(end.neighbours):
-            other, there = end.across(link)
-            if other is not None and there in other.neighbours:
-                other.neighbours.discard(there)
-                self.loop.call_later(self._delay(self.weather.tree), other.ears.lost, there, "connection lost")
-        end.neighbours.clear()
+    # -- faults -----------------------------------------------------------------------------------------------------
 
-    def carry(
-        self, msg: Message, lane: list[float], span: tuple[float, float], arrive: Callable[[Message], None]
-    ) -> None:
-        """Lets a message arrive after a delay, and after all before it on the same lane."""
+    def kill(self, uuid: str, *, told: bool = True) -> None:
+        """A broker is gone from one moment to the next. Its neighbours notice, unless its host is gone with it."""
+        end = self.ends[uuid.encode()]
+        end.ears = DEAF
+        if told:
+            del self.ends[uuid.encode()]
+            end.die()
+
+    def cut(self, one: str, other: str) -> None:
+        """The connections between two brokers break; both notice. They can connect again at once."""
+        for uuid, far in ((one.encode(), other.encode()), (other.encode(), one.encode())):
+            end = self.ends.get(uuid)
+            for wire in end.sorted_wires() if end is not None else ():
+                if far in (wire.active.uuid, wire.passive.uuid):
+                    wire.cut()
+
+    def raise_wall(self, wall: Wall) -> None:
+        """From now on nothing gets through there. One that is not silent breaks the connections, and refuses others."""
+        self._walls.append(wall)
+        if not wall.silent:
+            for end in list(self.ends.values()):
+                for wire in end.sorted_wires():
+                    if wall.between(wire.active.uuid, wire.passive.uuid):
+                        wire.cut()
+
+    def lift(self, wall: Wall, broken: float = 0.0) -> None:
+        """The wall is gone. What was held comes through, but a share of the connections turns out to be `broken`."""
+        self._walls.remove(wall)
+        held, self._held = self._held, {}
+        for wire in held:
+            if self.random.random() < broken:
+                wire.cut()
+            else:
+                wire.go_on()
+
+    def slow(self, uuid: str, span: Span | None) -> None:
+        """All that goes to and from a broker takes so much longer; None: no more."""
+        if span is None:
+            self._lags.pop(uuid.encode(), None)
+        else:
+            self._lags[uuid.encode()] = span
+
+    # -- what links ask ---------------------------------------------------------------------------------------------
+
+    def walled(self, one: bytes, other: bytes) -> Wall | None:
+        """What stands between two brokers."""
+        return next((wall for wall in self._walls if wall.between(one, other)), None)
+
+    def hold(self, wire: Wire) -> None:
+        """Something waits on a connection that is silent for a while."""
+        self._held[wire] = None
+
+    def time_for(self, lane: float, span: Span, *ends: bytes) -> float:
+        """When a message arrives that is sent now: after a delay, and after all before it; 0 says at once."""
+        now, delay = self.loop.time(), self.random.uniform(*span) if span[1] else 0.0
+        if self._lags:
+            delay += sum(self.random.uniform(*self._lags[end]) for end in ends if end in self._lags)
+        return max(lane + TICK, now + delay) if delay or lane > now else 0.0
+
+    def loses(self) -> bool:
+        """Whether this event gets lost."""
+        return bool(self.weather.loss) and self.random.random() < self.weather.loss
+
+    def encodes(self) -> bool:
+        """Whether this message goes through bytes."""
         self.messages += 1
-        if self.weather.encoded and self.random.random() < self.weather.encoded:
-            msg = decode(encode(msg))
-        if not span[1]:
-            self.loop.call_soon(arrive, msg)
-            return
-        lane[0] = max(lane[0] + TICK, self.loop.time() + self._delay(span))
-        self.loop.call_at(lane[0], arrive, msg)
-
-    def _delay(self, span: tuple[float, float]) -> float:
-        return self.random.uniform(*span)
+        return bool(self.weather.encoded) and self.random.random() < self.weather.encoded
 
 
-class MemoryLinks:
-    """One broker's links: what `Wiring` is over ZeroMQ."""
-
-    def __init__(self, network: Network, uuid: bytes, ears: Ears) -> None:
-        self.uuid, self.ears = uuid, ears
-        self.neighbours: set[bytes] = set()
-        self._network = network
-        self._children: set[bytes] = set()
-        self._lanes: dict[tuple[bytes, str], list[float]] = {}
-
-    def connect(self, parent: str) -> None:
-        """Connects to a parent by its uuid; one that is gone is noticed as lost."""
-        other = self._network.ends.get(parent.encode())
-        if other is None:
-            self._network.loop.call_soon(self.ears.lost, UPWARD + parent.encode(), "no such broker")
-            return
-        self.neighbours.add(UPWARD + other.uuid)
-        other.neighbours.add(self.uuid)
-        other._children.add(self.uuid)
-
-    def connect_ring(self, other: str) -> None:
-        """Connects to the next broker on the ring."""
-        there = self._network.ends.get(other.encode())
-        if there is None:
-            self._network.loop.call_soon(self.ears.lost, RINGWARD + other.encode(), "no such broker")
-            return
-        self.neighbours.add(RINGWARD + there.uuid)
-        there.neighbours.add(LEEWARD + self.uuid)
-
-    def send(self, link: bytes, msg: Message, mark: int) -> None:
-        """Sends a message to a neighbour, if it is one."""
-        if link in self.neighbours:
-            lane, span = self._lane(link, "tree"), self._network.weather.tree
-            self._network.carry(msg, lane, span, lambda msg: self._arrive(link, msg, mark))
-
-    def publish(self, msg: Message) -> None:
-        """Sends an event to all children; some of them may not get it."""
-        network = self._network
-        for child in sorted(self._children & self.neighbours):  # a set's order is another one in each process
-            if network.weather.loss and network.random.random() < network.weather.loss:
-                continue
-            arrive = partial(self._arrive_at, child)
-            network.carry(msg, self._lane(child, "event"), network.weather.event, arrive)
-
-    def disconnect(self, link: bytes) -> None:
-        """Gives up a link."""
-        self.neighbours.discard(link)
-        self._children.discard(link)
-        other, there = self.across(link)
-        if other is not None and there in other.neighbours:
-            other.neighbours.discard(there)
-            self._network.loop.call_soon(other.ears.lost, there, "connection lost")
-
-    def across(self, link: bytes) -> "tuple[MemoryLinks | None, bytes]":
-        """Who is at the other end of a link, and what the link is called there."""
-        way = link[:1]
-        if way == RINGWARD:
-            return self._network.ends.get(link[1:]), LEEWARD + self.uuid
-        if way == LEEWARD:
-            return self._network.ends.get(link[1:]), RINGWARD + self.uuid
-        if way == UPWARD:
-            return self._network.ends.get(link[1:]), self.uuid
-        return self._network.ends.get(link), UPWARD + self.uuid
-
-    def close(self) -> None:
-        """Gives up all links."""
-        for link in sorted(self.neighbours):
-            self.disconnect(link)
-        self._network.ends.pop(self.uuid, None)
-
-    def _lane(self, link: bytes, kind: str) -> list[float]:
-        return self._lanes.setdefault((link, kind), [0.0])
-
-    def _arrive_at(self, child: bytes, msg: Message) -> None:
-        self._arrive(child, msg, 0)
-
-    def _arrive(self, link: bytes, msg: Message, mark: int) -> None:
-        other, there = self.across(link)
-        if other is not None and there in other.neighbours:
-            other.ears.receive(_own(msg), there, mark)
+def _nothing(*what: object) -> None: ...
 
 
-def _own(msg: Message) -> Message:
-    """A message that nobody else holds: an event goes to several brokers."""
-    return (
-        msg
-        if not isinstance(msg, Event)
-        else Event(msg.userid, msg.rolemask, msg.flags, msg.topic, msg.data, msg.sequence)
-    )
+DEAF = Ears(_nothing, _nothing, _nothing)
+"""The ears of the dead."""

@@ -9,6 +9,7 @@ from flux.base.config.settings import Tbon
 from flux.base.duration import parse_fsd
 from flux.modules.live.watch import Health, Limits, Watch
 from flux.overlay.lifecycle import State
+from flux.overlay.node import AGAIN, IN_ORDER
 from flux.overlay.notices import Gone, Moved, Notice
 from flux.service import ALL, Call, Service, event, request
 from flux.service.kit import LOG_CRIT, LOG_WARNING
@@ -50,6 +51,10 @@ class Live(Service):
         self._parent: Watch | None = None
         self._health: dict[int, Health] = {}
         """What the session thinks of each rank that is not known to be well."""
+        self._slow: list[int] = []
+        """The children that we have told are slow."""
+        self._missing: dict[int, float] = {}
+        """On rank 0: who cannot be reached, and since when."""
         self._limits = Limits()
         self._last = self.host.now()
         self.follow(SLOW, lambda text: self._limit(slow=_heartbeats(SLOW, text)), str(self._settings.slow_idle))
@@ -128,10 +133,11 @@ class Live(Service):
         now, late = self.host.now(), self.host.now() - self._last > LATE * self._beats
         self._last = now
         self._meet(now)
-        self.host.port("circle").close()
+        self._miss(now)
         if late:
-            for link in self._node.neighbours():
+            for link in self._broker.heard:
                 self._broker.heard[link] = now
+        self.host.port("circle").beat(self._limits.fail * self._period)
         self._broker.act([(link, Control()) for link in self._node.neighbours()])
         for link, watch in list(self._children.items()):
             self._consider(link, watch)
@@ -144,7 +150,7 @@ class Live(Service):
             if link not in self._children:
                 watch = self._children[link] = Watch(self._node.children.rank(link), now)
                 if self._health.get(watch.rank, Health.OK) is not Health.OK:
-                    self._publish(watch, self._health[watch.rank], Health.OK)
+                    self._publish(watch.rank, self._health[watch.rank], Health.OK)
         line = self._node.above.line
         if not line:
             self._parent = None
@@ -163,7 +169,7 @@ class Live(Service):
         if health is Health.OK and self._silence(link) > self._tree.torpid_max:
             health = Health.SLOW
         if health is Health.FAIL:
-            if watch.rank == 0:
+            if watch.rank == 0 and not watch.hopeless(idle, self._limits):
                 self._change(watch, Health.SLOW)  # without it there is no session: it is waited for
             elif watch.certain(idle, self._limits):
                 self._failed(link, watch)
@@ -201,6 +207,7 @@ class Live(Service):
         self._change(watch, Health.FAIL)
         if link in self._children:
             del self._children[link]
+            self._tell_slow()
             self._broker.act(self._node.dismiss(link, reason))
         elif link == self.host.parent():
             self._parent = None
@@ -213,26 +220,47 @@ class Live(Service):
         self.log(level, f"transitioning {watch.rank} from {watch.health} to {health}")
         before, watch.health = watch.health, health
         if watch is not self._parent:
-            self._publish(watch, before, health)
-            slow = [other.rank for other in self._children.values() if other.health is Health.SLOW]
+            self._publish(watch.rank, before, health)
+            self._tell_slow()
+
+    def _tell_slow(self) -> None:
+        """Says which children are slow, if that is not what was said last."""
+        slow = [watch.rank for watch in self._children.values() if watch.health is Health.SLOW]
+        if slow != self._slow:
+            self._slow = slow
             self.notify("groups.tell", {"name": "broker.torpid", "ranks": slow}, nodeid=self.host.rank)
 
-    def _publish(self, watch: Watch, before: Health, now: Health) -> None:
-        told = {"rank": watch.rank, "ostate": int(before), "nstate": int(now), "parent": self.host.rank}
+    def _publish(self, rank: int, before: Health, now: Health) -> None:
+        told = {"rank": rank, "ostate": int(before), "nstate": int(now), "parent": self.host.rank}
         self.publish("live.cstate", told | {"epoch": int(self.host.now() / self._period)})
 
     # -- neighbours that come and go --------------------------------------------------------------------------------
 
     def _notice(self, notice: Notice) -> None:
         match notice:
-            case Gone(_, uuids, reason):
-                for link in uuids:
+            case Gone(ranks, links, reason):
+                for link in links:
                     watch = self._children.pop(link, None)
-                    if watch is not None and watch.health is not Health.FAIL and self._running:
-                        gone = Health.UNKNOWN if reason == "administrative shutdown" else Health.FAIL
-                        self._publish(watch, watch.health, gone)
+                    if watch is not None and watch.health is not Health.FAIL and reason != AGAIN and self._running:
+                        gone = Health.UNKNOWN if reason == IN_ORDER else Health.FAIL
+                        self._publish(watch.rank, watch.health, gone)
+                if self.host.rank == 0 and reason != IN_ORDER and self._running:
+                    self._missing |= dict.fromkeys(ranks, self.host.now())
+                self._tell_slow()
             case Moved(link):
                 self._children.pop(link, None)
+                self._tell_slow()
+
+    def _miss(self, now: float) -> None:
+        """Who was lost with a parent, and has come to no other one for so long, has failed, though nobody saw it."""
+        for rank, since in list(self._missing.items()):
+            if self._node.router.routes.link(rank) is not None:
+                del self._missing[rank]
+            elif now - since > 2 * self._limits.fail * self._period:
+                del self._missing[rank]
+                before = self._health.get(rank, Health.OK)
+                if before is Health.OK or before is Health.SLOW:
+                    self._publish(rank, before, Health.FAIL)
 
     @property
     def _running(self) -> bool:

@@ -42,3 +42,7 @@ class Watch:
     def certain(self, idle: float, limits: Limits) -> bool:
         """Whether no second opinion is needed any more: alive or not, it is of no use as a neighbour."""
         return idle > 2 * limits.fail
+
+    def hopeless(self, idle: float, limits: Limits) -> bool:
+        """Whether even rank 0 is waited for no longer, and the session given up."""
+        return idle > 6 * limits.fail
