@@ -5,7 +5,6 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from errno import EEXIST, EIO
-from functools import partial
 from typing import Any
 
 from flux.base.idset import IDset
