@@ -4,13 +4,12 @@ import asyncio
 from random import Random
 
 from flux.testing.sim import SimInstance
-from tests.sim.cases import CASES, case
+from tests.sim.cases import BEAT, CASES, case
 from tests.sim.storm import EVERYTHING, Fault, Storm, Strength
 from tests.sim.witness import Witness
 
 __all__ = ["CASES"]
 
-BEAT = 2.0
 WHOLE = 15 * BEAT
 """Seconds after the last fault in which the tree is whole again: twice live.max-idle, and a few beats."""
 

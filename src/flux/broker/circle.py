@@ -26,6 +26,8 @@ class Circle:
         self._broker, self._node, self._find, self._reach = broker, broker.node, find, reach
         self._closing: asyncio.Task[None] | None = None
         self._answer: asyncio.Future[bool] | None = None
+        self._passed: list[int] = []
+        """The ranks between us and the next one: who was passed over only because it had no parent comes back."""
         self.next: int | None = None
         """The rank of the next broker on the ring, None while it is open."""
 
@@ -56,6 +58,7 @@ class Circle:
             self.close()
         else:
             self._broker.act(self._node.ring_ask(ring))
+            self._look_again()
 
     def open(self) -> None:
         """Leaves the next broker, because one before it may be there now, or because it does not answer."""
@@ -81,7 +84,28 @@ class Circle:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
+    def _look_again(self) -> None:
+        """Asks one that was passed over, another one in each heartbeat, whether it is there now."""
+        if self._closing is None and self._passed:
+            self._passed.append(self._passed.pop(0))
+            self._closing = self._broker.loop.create_task(self._close_if_there(self._passed[-1]))
+
+    async def _close_if_there(self, rank: int) -> None:
+        there = False
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._find(rank)
+            there = True
+        except (TimeoutError, OSError):
+            pass  # it is still gone
+        finally:
+            self._closing = None
+        if there:
+            self.open()
+            self.close()
+
     async def _close(self) -> None:
+        self._passed.clear()
         try:
             silent = 0
             for rank in self._ranks():
@@ -94,6 +118,7 @@ class Circle:
                     silent = 0
                 except TimeoutError:
                     silent += 1
+                self._passed.append(rank)
             self._broker.act(self._node.ring_closed(None))
         finally:
             self._closing = None

@@ -1,6 +1,6 @@
 """`live`: heartbeats between neighbours on the tree; who is silent is slow, then failed, and the tree goes round it."""
 
-from errno import EINVAL, ESRCH
+from errno import EINVAL, ESRCH, ESTALE
 from typing import Any, ClassVar
 
 from flux.base.config import Config
@@ -11,6 +11,7 @@ from flux.modules.live.watch import Health, Limits, Watch
 from flux.overlay.lifecycle import State
 from flux.overlay.node import AGAIN, IN_ORDER
 from flux.overlay.notices import Gone, Moved, Notice
+from flux.overlay.router import UPWARD
 from flux.service import ALL, Call, Service, event, request
 from flux.service.kit import LOG_CRIT, LOG_WARNING
 from flux.wire.message import RING, Control, Event, Response
@@ -81,6 +82,12 @@ class Live(Service):
         """The neighbours on the tree by rank: seconds since each was heard, and what is thought of it."""
         watched = [*self._children.items(), *([(self.host.parent(), self._parent)] if self._parent else [])]
         return {str(watch.rank): {"idle": self._silence(link), "state": str(watch.health)} for link, watch in watched}
+
+    @request()
+    def vouch(self, call: Call, *, uuid: str) -> None:
+        """Says that this broker lives, if it is the one that is meant; ESTALE if it has come in that one's place."""
+        if uuid != self.host.uuid:
+            raise OSError(ESTALE, f"rank {self.host.rank} is another broker now")
 
     @request()
     async def failover(self, call: Call) -> None:
@@ -190,7 +197,8 @@ class Live(Service):
                 self._settle(link, watch, alive=True)
 
         timer = self.host.after(self._period, lambda: self._settle(link, watch, alive=False))
-        self.send_request("live.ping", {}, told, nodeid=RING | watch.rank)
+        uuid = link.removeprefix(UPWARD).decode()
+        self.send_request("live.vouch", {"uuid": uuid}, told, nodeid=RING | watch.rank)
 
     def _settle(self, link: bytes, watch: Watch, *, alive: bool) -> None:
         if not watch.asked:
