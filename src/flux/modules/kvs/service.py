@@ -11,8 +11,9 @@ from flux.base import blobref, treeobj
 from flux.base.blobref import BlobHash
 from flux.modules.kvs.batch import Batch
 from flux.modules.kvs.commit import Made
-from flux.modules.kvs.dirs import Dirs, Missing
+from flux.modules.kvs.dirs import Dirs
 from flux.modules.kvs.lookup import Lookup
+from flux.modules.kvs.pages import Missing
 from flux.modules.kvs.queue import Commit, Queue
 from flux.modules.kvs.roots import PRIMARY, Root, Roots, UnknownRoot
 from flux.modules.kvs.stats import Tally
