@@ -82,9 +82,9 @@ def test_flux_broker_is_a_session_of_one(tmp_path: Path) -> None:
 
 
 def test_attributes_are_set_by_options(tmp_path: Path) -> None:
-    program = "import flux; print(flux.Flux().attr_get('my.attr'))"
-    assert start(tmp_path, "-s2", "-S", "my.attr=x=1", sys.executable, "-c", program) == (0, "x=1\n", "")
-    assert start(tmp_path, "-s2", "-o", "-Smy.attr=2", sys.executable, "-c", program) == (0, "2\n", "")
+    program = "import flux; print(flux.Flux().attr_get('vendor.mine'))"
+    assert start(tmp_path, "-s2", "-S", "vendor.mine=x=1", sys.executable, "-c", program) == (0, "x=1\n", "")
+    assert start(tmp_path, "-s2", "-o", "-Svendor.mine=2", sys.executable, "-c", program) == (0, "2\n", "")
 
 
 def test_brokers_are_named_by_their_rank(tmp_path: Path) -> None:
