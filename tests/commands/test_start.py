@@ -165,6 +165,18 @@ def test_a_run_directory_that_was_not_there_is_made_and_removed() -> None:
         assert start(Path(below), "-s2", f"-Srundir={below}/run", f"ls {below}") == (0, "run\n", "")
 
 
+@pytest.mark.parametrize("second", [["start", "-s3"], ["start"], ["broker"]])
+def test_a_run_directory_that_a_session_uses_is_refused(tmp_path: Path, second: list[str]) -> None:
+    with TemporaryDirectory(dir="/tmp") as where, session(tmp_path, "-s2", f"-Srundir={where}") as running:
+        pid = broker_pid(running, 0)
+        code, out, err = start(tmp_path, *second[1:], f"-Srundir={where}", "echo up", command=second[0])
+        assert broker_pid(running, 1)
+        running.terminate()
+    assert (code, out) == (1, "")
+    assert err.endswith(f"rundir {where}: in use by another session: flux-broker-0, pid {pid}\n")
+    assert err.count("\n") == 1
+
+
 def test_too_few_open_files_are_a_refusal_with_the_numbers(tmp_path: Path) -> None:
     words = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *FLUX, "start"]
     for size, what in (("24", "a broker with its children needs 86"), ("999999", "a session of 999999 needs 2000014")):

@@ -102,6 +102,7 @@ def _session(size: int, options: BrokerOptions, hosts: list[str]) -> int:
     given = options.attributes.get("rundir", "")
     where = os.path.abspath(given) if given else rundir.make()
     ours = not given or rundir.claim(where)
+    rundir.release(where, 0, rundir.hold(where, 0))  # who has it is said once, not by every broker
     cleanup = options.attributes.get("rundir-cleanup", str(int(ours)))
     shared = options._replace(attributes=options.attributes | {"rundir": where, "rundir-cleanup": cleanup})
 
