@@ -19,7 +19,8 @@ EXAMPLES = """\
                                     as the files of a directory say, but for the heartbeat
   mpiexec -n 4 flux start ./script  one session, a broker on each of mpiexec's processes
 
-The exit code is that of the command, or 128 and the signal that ended it.
+The exit code is that of the command, or 128 and the signal that ended it. SIGTERM and SIGHUP are passed on to the
+command; it is killed by another one after a second or later.
 """
 
 BROKER_OPTS = ("-o", "--broker-opts")
