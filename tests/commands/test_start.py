@@ -98,6 +98,13 @@ def test_a_command_that_leaves_something_behind_does_not(tmp_path: Path) -> None
     assert start(tmp_path, "setsid sleep 1000 & echo done")[:2] == (0, "done\n")
 
 
+def test_a_session_that_ends_tells_its_jobs_so(tmp_path: Path) -> None:
+    job = "flux run -n2 sh -c 'echo up; exec sleep 1000'"
+    script = f"mkfifo $TMPDIR/up; {job} >$TMPDIR/up & exec 3<$TMPDIR/up; rm $TMPDIR/up; read a <&3; read b <&3; exit 3"
+    code, _, err = start(tmp_path, "-s2", script)
+    assert (code, err) == (3, "flux-run: error: rank 1: the session ends\n")
+
+
 def test_a_session_in_a_job_of_a_session(tmp_path: Path) -> None:
     words = ["-s2", *FLUX, "run", "-n2", *FLUX, "start", sys.executable, "-c", WHERE]
     assert start(tmp_path, *words) == (0, "0 2\n", "")
