@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flux.base.config import Config
@@ -70,6 +71,7 @@ class Process:
         self._options, self._config, self._pmi, self._keeper = options, config, pmi, keeper
         self._uuid = boot.identity(pmi)
         self._own_rundir = ""
+        self._release: Callable[[], None] = lambda: None
 
     async def run(self) -> int:
         """Starts, runs, ends. The run directory goes with us if we made it, or if who made it is gone."""
@@ -96,6 +98,7 @@ class Process:
             if wiring is not None:
                 wiring.close()
             await self._spawner.close()
+            self._release()
             if self._own_rundir:
                 rundir.remove(self._own_rundir)
             self._pmi.close()
@@ -120,7 +123,9 @@ class Process:
             rundir.check(given)
         else:
             self._own_rundir = rundir.make()
-        table.fix("rundir", os.path.abspath(given) if given else self._own_rundir)
+        where = os.path.abspath(given) if given else self._own_rundir
+        self._release = partial(rundir.release, where, self._pmi.rank, rundir.hold(where, self._pmi.rank))
+        table.fix("rundir", where)
         table.fix("rundir-cleanup", table.lookup("rundir-cleanup", "0" if given else "1"))
         return table
 
