@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from errno import ECONNABORTED, EINVAL, EIO
 from typing import Any
 
-from flux.modules.kvs.fence import WHY, Share, merged
+from flux.modules.kvs.fence import WHY, Share, gathered, merged, share
 from flux.modules.kvs.lookups import Lookups
 from flux.modules.kvs.queue import Commit
 from flux.modules.kvs.roots import PRIMARY
@@ -64,14 +64,10 @@ class Fences(Lookups):
         self._report(key)
 
     def _report(self, key: str) -> None:
-        here = self._fences.get(key, {})
-        shares = [
-            Share(call.request.body()["nprocs"], asked.flags, asked.namespace, 1, asked.ops)
-            for call, asked in here.items()
-        ]
-        share = merged(shares)
-        share.errnum = share.errnum or self._broken.get(key, 0)
-        self.contribute(key, share)
+        rank, here = self.host.rank, self._fences.get(key, {})
+        brought = gathered(rank, (share(rank, call.request.body()["nprocs"], asked) for call, asked in here.items()))
+        brought.errnum = brought.errnum or self._broken.get(key, 0)
+        self.contribute(key, brought)
 
     def merge(self, key: str, values: Iterable[Any]) -> Share:
         """Shares of a fence add up."""
@@ -79,14 +75,14 @@ class Fences(Lookups):
 
     def reduced(self, key: str, value: Any) -> None:
         """Rank 0: commits the fence, or gives it up, once that is decided."""
-        share: Share = value
-        if not share.decided or key in self._decided:
+        brought: Share = value
+        if not brought.decided or key in self._decided:
             return
         self._decided.add(key)
-        if share.errnum:
-            self.failed(share.namespace or PRIMARY, [key], share.errnum)
+        if brought.errnum:
+            self.failed(brought.namespace or PRIMARY, [key], brought.errnum)
         else:
-            self.put(Commit(None, share.transaction(), key))
+            self.put(Commit(None, brought.transaction(), key))
 
     def events_lost(self) -> None:
         """Whether our fences are passed cannot be known any more: nobody shall wait forever."""
