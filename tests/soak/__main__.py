@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from itertools import count, islice
 from time import monotonic
 
-from tests.sim.chaos import CASES
+from tests.sim.keeping import CASES
 
 Run = tuple[str, int]
 AHEAD = 64
