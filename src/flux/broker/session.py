@@ -73,7 +73,7 @@ class Session:
         self._broker, self._host, self._life, self._modules = broker, host, life, modules
         self._ways, self._program = ways, program
         self._uplink = Uplink(broker, ways.reach, self._confirm)
-        self._circle = Circle(broker, self._find, ways.reach_ring)
+        self._circle = Circle(broker, self._find, self._missed, ways.reach_ring)
         host.offer("uplink", self._uplink)
         host.offer("circle", self._circle)
         self._builtins = BUILTINS if wanted is None else tuple(name for name in BUILTINS if name != "connector-local")
@@ -265,6 +265,10 @@ class Session:
         """Asks a rank where it listens. OSError says that it cannot be asked."""
         answer = await self._asker.rpc("overlay.open", {}, nodeid=rank)
         return Claim(rank, answer["uuid"], 0, answer["card"])
+
+    async def _missed(self) -> set[int]:
+        """The ranks that are not there, by rank 0's word."""
+        return {rank for rank, *_ in (await self._asker.rpc("overlay.absent", {}, nodeid=0))["absent"]}
 
     async def _seek(self, reason: str) -> None:
         """The parent is lost: another one is found, or this broker's part in the session is over."""

@@ -35,7 +35,7 @@ from flux.overlay.peers import (
     read,
     to_claims,
 )
-from flux.overlay.router import LEEWARD, MAX_HOPS, RINGWARD, SEEKING, Hop, Router
+from flux.overlay.router import LEEWARD, RINGWARD, SEEKING, Hop, Router
 from flux.overlay.routes import Claim
 from flux.wire.message import NORESPONSE, Control, Event, Message, Request, Response, refuse, respond
 
@@ -68,7 +68,7 @@ class Node:
 
     def __init__(self, rank: int, uuid: str, size: int, born: int = 0, card: str = "") -> None:
         self.rank, self.uuid, self.size = rank, uuid, size
-        self.router = Router(rank, uuid)
+        self.router = Router(rank, uuid, size)
         self.router.ring = RINGWARD if size > 1 else None
         self.events = EventLog()
         self.above = Above(rank, uuid, self.router, born, card)
@@ -404,7 +404,7 @@ class Node:
         """
         if self.rank == 0:
             return [(via, respond(msg))]
-        if read(msg, "rank", int) == self.rank or len(msg.route) > MAX_HOPS:
+        if read(msg, "rank", int) == self.rank or len(msg.route) > self.router.most_hops:
             return [(via, refuse(msg, ELOOP, f"rank {self.rank} is above whom it wants as its parent"))]
         if not self._at_rest or self.above.parent is None:
             return [(via, refuse(msg, EAGAIN, f"rank {self.rank} is looking for a parent"))]
