@@ -20,7 +20,7 @@ from flux.broker.host import BrokerHost, Clock
 from flux.broker.life import Life
 from flux.broker.modules import ModuleTable
 from flux.broker.options import BrokerOptions
-from flux.broker.program import InitialProgram
+from flux.broker.program import LEVEL, InitialProgram
 from flux.broker.session import Session, Ways
 from flux.overlay.card import Card, read_card
 from flux.overlay.lifecycle import State
@@ -133,7 +133,9 @@ class Process:
         """The attributes that say what and where this broker is."""
         rank, rundir = self._pmi.rank, table.get("rundir")
         parent_uri, path = os.environ.pop("FLUX_URI", ""), os.environ.pop("FLUX_JOB_ID_PATH", "")
-        level = self._pmi.get("flux.instance-level") or "0"
+        above = os.environ.pop(LEVEL, "0")
+        of_job = self._pmi.get("flux.instance-level") or "0"
+        level = of_job if of_job != "0" or not parent_uri else str(int(above) + 1 if above.isdecimal() else 1)
         facts = {
             "rank": rank,
             "size": self._pmi.size,
@@ -150,11 +152,11 @@ class Process:
             "tbon.maxlevel": tree.maxlevel(),
             "tbon.descendants": tree.descendants(rank),
             "instance-level": level,
-            "jobid-path": "/" if level == "0" else path or "/",
+            "jobid-path": "/" if of_job == "0" else path or "/",
         }
         for name, value in facts.items():
             table.fix(name, str(value))
-        if level != "0":  # a job of another instance, which names it by PMI; others have names of their own there
+        if of_job != "0":  # a job of another instance, which names it by PMI; others have names of their own there
             table.fix("jobid", JobID(self._pmi.name).f58)
         if parent_uri:
             table.fix("parent-uri", parent_uri)
