@@ -160,7 +160,7 @@ def test_checkpoints_are_remembered_from_any_rank() -> None:
     async def scenario(flux: SimInstance) -> None:
         assert (await refusal(flux[2].rpc("content.checkpoint-get"))).errno == errno.ENOENT
         for seq in (1, 2):
-            value = {"version": 1, "rootref": "sha1-x", "sequence": seq, "timestamp": 1.5}
+            value = {"version": 1, "rootref": "sha1-" + 40 * "0", "sequence": seq, "timestamp": 1.5}
             await flux[2].rpc("content.checkpoint-put", {"value": value})
         found = (await flux[1].rpc("content.checkpoint-get"))["value"]
         assert [value["sequence"] for value in found] == [2, 1]

@@ -1,23 +1,17 @@
-"""Blobs and checkpoints that somebody keeps for good, up to so many bytes."""
+"""Blobs that somebody keeps for good, up to so many bytes."""
 
 from collections.abc import Mapping
 from errno import ENOENT, ENOSPC
-from typing import Any
-
-KEPT = 5
-"""Checkpoints that are remembered."""
 
 
 class Blobs:
     """Blobs by digest, at most `limit` bytes of them."""
 
-    __slots__ = ("_blobs", "checkpoints", "limit", "size")
+    __slots__ = ("_blobs", "limit", "size")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.size = 0
-        self.checkpoints: list[dict[str, Any]] = []
-        """The latest first."""
         self._blobs: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:
@@ -41,7 +35,3 @@ class Blobs:
             raise OSError(ENOSPC, f"content store is full: all of its {self.limit} bytes of memory are taken")
         self._blobs.update(fresh)
         self.size = grown
-
-    def checkpoint(self, value: dict[str, Any]) -> None:
-        """Remembers a root."""
-        self.checkpoints = [value, *self.checkpoints[: KEPT - 1]]

@@ -5,6 +5,7 @@ from errno import EINVAL, ENOENT
 from typing import Any
 
 from flux.base.blobref import BlobHash, digest
+from flux.base.liveroots import LiveRoots, checked
 from flux.modules.content_memory.blobs import Blobs
 from flux.service import Call, Service, request
 from flux.service.settings import setting, size_setting
@@ -24,6 +25,7 @@ class ContentMemory(Service):
             raise OSError(EINVAL, "a content backing store can only be loaded on rank 0")
         attributes = self.host.attributes
         self.hash = BlobHash(setting(attributes, "content.hash", "sha1"))
+        self.roots = LiveRoots()
         self.blobs = Blobs(size_setting(attributes, "content.memory-limit", LIMIT))
         await self.rpc("content.register-backing", {"name": self.name})
 
@@ -52,20 +54,29 @@ class ContentMemory(Service):
     @request("content-backing.commit")
     def commit(self, call: Call, *, blobs: dict[str, bytes], root: dict[str, Any]) -> None:
         """Keeps blobs, by blobref, and the root that they make, all or nothing."""
+        checked(root)
         self.blobs.store({digest(ref): blob for ref, blob in blobs.items()})
-        self.blobs.checkpoint(root)
+        self.roots.move(root)
+
+    @request("content-backing.roots")
+    def live_roots(self, call: Call) -> dict[str, Any]:
+        """Gives the live root of every namespace, that of the primary one first."""
+        return {"roots": self.roots.roots()}
+
+    @request("content-backing.root-remove")
+    def root_remove(self, call: Call, *, namespace: str) -> None:
+        """Forgets the root of a namespace. ENOENT if it has none."""
+        self.roots.remove(namespace)
 
     @request("content-backing.checkpoint-get")
     def checkpoint_get(self, call: Call) -> dict[str, Any]:
-        """Gives the roots that are remembered, the latest first."""
-        if not self.blobs.checkpoints:
-            raise OSError(ENOENT, "no checkpoint yet")
-        return {"value": self.blobs.checkpoints}
+        """Gives the live root of the primary namespace and the checkpoints before it, the latest first."""
+        return {"value": self.roots.history()}
 
     @request("content-backing.checkpoint-put")
     def checkpoint_put(self, call: Call, *, value: dict[str, Any]) -> None:
-        """Remembers a root."""
-        self.blobs.checkpoint(value)
+        """Remembers a root, and makes it that of the primary namespace."""
+        self.roots.remember(checked(value))
 
     @request(allow=USER)
     def stats_get(self, call: Call) -> dict[str, Any]:

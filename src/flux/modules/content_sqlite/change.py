@@ -1,0 +1,36 @@
+"""What is to be written: blobs, and roots that lead to them. Several become one."""
+
+from collections.abc import Callable, Mapping
+
+from flux.modules.content_sqlite.store import Store
+from flux.service.ports import Connection
+
+Step = Callable[[Connection], None]
+
+
+class Change:
+    """Blobs by digest, and what is done once they are there, by a name: a later step of one name replaces another."""
+
+    __slots__ = ("blobs", "size", "steps")
+
+    def __init__(self, blobs: Mapping[bytes, bytes] | None = None, steps: Mapping[str, Step] | None = None) -> None:
+        self.blobs = dict(blobs or {})
+        self.steps = dict(steps or {})
+        self.size = sum(map(len, self.blobs.values()))
+
+    def __bool__(self) -> bool:
+        return bool(self.blobs or self.steps)
+
+    def add(self, later: "Change") -> None:
+        """Takes in what is to be written as well."""
+        for key, blob in later.blobs.items():
+            if key not in self.blobs:
+                self.blobs[key] = blob
+                self.size += len(blob)
+        self.steps |= later.steps
+
+    def apply(self, store: Store, connection: Connection) -> None:
+        """Writes it."""
+        store.add(connection, self.blobs)
+        for step in self.steps.values():
+            step(connection)

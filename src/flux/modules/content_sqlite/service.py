@@ -1,0 +1,178 @@
+"""content-sqlite: the backing store that comes with Flux. With a state directory it outlives the session."""
+
+from asyncio import get_running_loop
+from collections.abc import Callable
+from contextlib import suppress
+from errno import EINVAL, EIO, ENOENT
+from typing import Any
+
+from flux.base.blobref import BlobHash, digest
+from flux.base.liveroots import PRIMARY, checked, namespace_of
+from flux.modules.content_sqlite.behind import Behind
+from flux.modules.content_sqlite.change import Change, Step
+from flux.modules.content_sqlite.store import Store
+from flux.service import LATER, Call, Later, Service, request
+from flux.service.ports import Database, Told
+from flux.service.settings import setting, size_setting
+from flux.wire.message import USER, Data
+
+WAITING = 64 << 20
+"""Bytes that may wait for the disk without a state directory, unless content.dirty-limit says otherwise."""
+
+
+class ContentSqlite(Service):
+    """Keeps blobs and roots in <statedir>/content.sqlite."""
+
+    name = "content-sqlite"
+    aliases = ("content-backing",)
+
+    async def start(self) -> None:
+        if self.host.rank != 0:
+            raise OSError(EINVAL, "a content backing store can only be loaded on rank 0")
+        attributes = self.host.attributes
+        self.hash = BlobHash(setting(attributes, "content.hash", "sha1"))
+        self.store = Store(self.hash)
+        durable = setting(attributes, "statedir-cleanup", "1") == "0"
+        self.database = await self._open(f"{attributes.get('statedir')}/content.sqlite", durable)
+        self.roots = self.store.roots
+        limit = size_setting(attributes, "content.dirty-limit", WAITING)
+        self.behind = None if durable else Behind(self._save, self.host.after, limit)
+        await self.rpc("content.register-backing", {"name": self.name})
+
+    async def _open(self, path: str, durable: bool) -> Database:
+        opening = self.host.port("database")
+        try:
+            found: Database = await opening(path, self.store.open, durable=durable)
+        except OSError as error:
+            text = error.strerror or ""
+            raise OSError(error.errno, text if text.startswith(path) else f"{path}: {text}") from None
+        return found
+
+    async def stop(self) -> None:
+        with suppress(OSError):
+            await self.rpc("content.unregister-backing")
+        if self.behind is not None:
+            self.behind.flush(lambda result, error: None)
+        await self.database.close()
+
+    # -- blobs ------------------------------------------------------------------------------------------------------
+
+    @request("content-backing.load", raw=True)
+    def load(self, call: Call, *, payload: bytes) -> bytes | Later | None:
+        """Gives the blob of a digest."""
+        blob = self.behind.find(payload) if self.behind is not None else None
+        if blob is not None:
+            return blob or None
+
+        def told(found: bytes | None, error: OSError | None) -> None:
+            _answer(call, error, found or None)
+
+        self.database.read(lambda connection: self.store.load(connection, payload), told)
+        return LATER
+
+    @request("content-backing.store", raw=True)
+    def put(self, call: Call, *, payload: bytes) -> Later:
+        """Keeps a blob; gives its digest."""
+        key = self.hash.digest(payload)
+        self._write(Change({key: payload}), lambda result, error: _answer(call, error, key))
+        return LATER
+
+    @request("content-backing.validate", raw=True)
+    def validate(self, call: Call, *, payload: bytes) -> Later | None:
+        """Says whether there is a blob of that digest, and whether it is whole."""
+        if self.behind is not None and self.behind.find(payload) is not None:
+            return None
+        told: Told[None] = lambda result, error: _answer(call, error)  # noqa: E731
+        self.database.read(lambda connection: self.store.check(connection, payload), told)
+        return LATER
+
+    # -- roots ------------------------------------------------------------------------------------------------------
+
+    @request("content-backing.commit")
+    def commit(self, call: Call, *, blobs: dict[str, bytes], root: dict[str, Any]) -> Later:
+        """Keeps blobs, by blobref, and the root that they make, all or nothing."""
+        name = namespace_of(checked(root))
+        steps = {f"root {name}": lambda connection: self.store.move(connection, root)}
+        self._write(
+            Change({digest(ref): blob for ref, blob in blobs.items()}, steps),
+            lambda result, error: self._changed(call, error, lambda: self.roots.move(root)),
+        )
+        return LATER
+
+    @request("content-backing.roots")
+    def live_roots(self, call: Call) -> dict[str, Any]:
+        """Gives the live root of every namespace, that of the primary one first."""
+        return {"roots": self.roots.roots()}
+
+    @request("content-backing.root-remove")
+    def root_remove(self, call: Call, *, namespace: str) -> Later:
+        """Forgets the root of a namespace. ENOENT if it has none."""
+        if namespace not in self.roots.live:
+            raise OSError(ENOENT, f"no root of a namespace {namespace:.40}")
+        self._write(
+            Change(steps={f"root {namespace}": lambda connection: self.store.remove(connection, namespace)}),
+            lambda result, error: self._changed(call, error, lambda: self.roots.live.pop(namespace, None)),
+        )
+        return LATER
+
+    @request("content-backing.checkpoint-get")
+    def checkpoint_get(self, call: Call) -> dict[str, Any]:
+        """Gives the live root of the primary namespace and the checkpoints before it, the latest first."""
+        return {"value": self.roots.history()}
+
+    @request("content-backing.checkpoint-put")
+    async def checkpoint_put(self, call: Call, *, value: dict[str, Any]) -> None:
+        """Remembers a root, and makes it that of the primary namespace. What came before is on the disk then."""
+        checked(value)
+        await self._written(
+            {
+                f"checkpoint {value}": lambda connection: self.store.remember(connection, value),
+                f"root {PRIMARY}": lambda connection: self.store.move(connection, value | {"namespace": PRIMARY}),
+            }
+        )
+        self.roots.remember(value)
+        await self.database.sync()
+
+    def _changed(self, call: Call, error: OSError | None, change: Callable[[], object]) -> None:
+        """The roots in memory are those in the database, or about to be there."""
+        if error is None:
+            change()
+        _answer(call, error)
+
+    async def _written(self, steps: dict[str, Step]) -> None:
+        written = get_running_loop().create_future()
+
+        def told(result: None, error: OSError | None) -> None:
+            if not written.done():
+                written.set_result(error)
+
+        self._write(Change(steps=steps), told)
+        error = await written
+        if error is not None:
+            raise error
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def _write(self, change: Change, told: Told[None]) -> None:
+        if self.behind is None:
+            self._save(change, told)
+        else:
+            self.behind.put(change, told)
+
+    def _save(self, change: Change, told: Told[None]) -> None:
+        self.database.write(lambda connection: change.apply(self.store, connection), told)
+
+    # -- figures ----------------------------------------------------------------------------------------------------
+
+    @request(allow=USER)
+    async def stats_get(self, call: Call) -> dict[str, Any]:  # type: ignore[override] # answers as any method may
+        """Counts blobs and bytes."""
+        found = await self.database.do(self.store.figures)
+        return super().stats_get(call) | found | self.database.figures() | {"path": self.database.path}
+
+
+def _answer(call: Call, error: OSError | None, data: Data = None) -> None:
+    if error is None:
+        call.respond(data)
+    else:
+        call.refuse(error.errno or EIO, error.strerror or str(error))
