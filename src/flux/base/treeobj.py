@@ -1,7 +1,7 @@
 """What the key-value store is made of (RFC 11): val, valref, dir, dirref, symlink, as JSON objects in plain dicts."""
 
 from binascii import Error, a2b_base64, b2a_base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -81,6 +81,17 @@ def validate(obj: Any, depth: int = 0) -> Treeobj:
     if not good:
         raise Invalid(f"{obj['type']} with data of another type")
     return obj
+
+
+def refs(obj: Any) -> Iterator[tuple[str, bool]]:
+    """The blobs that an object, or the index of a large directory, refers to; and whether each is (of) a directory."""
+    if obj["type"] == "pagedir":
+        yield from ((row[1], True) for row in obj["data"]["pages"])
+    elif obj["type"] == "dir":
+        for entry in obj["data"].values():
+            yield from refs(entry)
+    elif obj["type"] in ("valref", "dirref"):
+        yield from ((ref, obj["type"] == "dirref") for ref in obj["data"])
 
 
 def encode(obj: Treeobj) -> bytes:

@@ -9,9 +9,10 @@ from flux.base import treeobj
 from flux.base.blobref import BlobHash
 from flux.base.treeobj import Treeobj
 from flux.modules.kvs.commit import Draft
-from flux.modules.kvs.dirs import Dirs, Missing
+from flux.modules.kvs.dirs import Dirs
 from flux.modules.kvs.key import normal
 from flux.modules.kvs.lookup import READDIR, READLINK, TREEOBJ, Lookup
+from flux.modules.kvs.pages import Missing
 from flux.modules.kvs.transaction import Op
 
 HASH = BlobHash("sha1")

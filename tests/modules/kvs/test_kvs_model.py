@@ -2,6 +2,7 @@
 
 import copy
 import errno
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import settings
@@ -10,13 +11,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from flux.base import treeobj
 from flux.base.blobref import BlobHash
-from flux.modules.kvs.commit import Draft
-from flux.modules.kvs.dirs import Dirs, Missing, View
+from flux.base.pagedir import Index
+from flux.modules.kvs.commit import Draft, Made
+from flux.modules.kvs.dirs import Dirs, View
 from flux.modules.kvs.lookup import READDIR, Lookup
+from flux.modules.kvs.pages import LIMITS, Limits, Missing, parse
 from flux.modules.kvs.transaction import APPEND, Op
 
 HASH = BlobHash("sha256")
-keys = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(".".join)
+keys = st.lists(st.sampled_from("abcdefghijklmnop"), min_size=1, max_size=2).map(".".join)
 values = st.sampled_from([b"", b"1", b"x" * 60])
 steps = st.one_of(
     st.tuples(st.just("put"), keys, values),
@@ -97,6 +100,8 @@ class Model:
 class Store(RuleBasedStateMachine):
     """The same steps on both."""
 
+    limits = LIMITS
+
     def __init__(self) -> None:
         super().__init__()
         empty = treeobj.encode(treeobj.directory())
@@ -110,7 +115,7 @@ class Store(RuleBasedStateMachine):
     def apply(self, transaction: list[tuple[str, str, Any]]) -> None:
         if self.draft is None:
             self.view = View(self.dirs)
-            self.draft = Draft(self.root, self.view.find, HASH, "primary")
+            self.draft = Draft(self.root, self.view.find, HASH, "primary", self.limits)
         expected = copy.deepcopy(self.model)
         try:
             for step in transaction:
@@ -132,13 +137,21 @@ class Store(RuleBasedStateMachine):
     @rule()
     def commit(self) -> None:
         assert self.draft is not None
-        made = self.draft.finish()
+        made = self.finished(self.draft)
         self.root, self.draft = made.ref, None
         self.blobs |= made.blobs
         for ref, entries in made.dirs.items():
             self.dirs.put(ref, entries, len(made.blobs[ref]))
         for ref in made.replaced:
             self.dirs.retire(ref)
+
+    def finished(self, draft: Draft) -> Made:
+        while True:
+            try:
+                return draft.finish()
+            except Missing as missing:
+                for ref in missing.refs:
+                    assert self.view.read(ref, self.blobs[ref])
 
     @rule()
     def forget(self) -> None:
@@ -179,7 +192,15 @@ class Store(RuleBasedStateMachine):
     def read(self, ref: str) -> dict[str, Any]:
         assert HASH.blobref(self.blobs[ref]) == ref
         found: dict[str, Any] = {}
-        for name, entry in treeobj.decode(self.blobs[ref])["data"].items():
+        page = parse(self.blobs[ref])
+        assert page is not None
+        if isinstance(page, Index):
+            self.check(page)
+            for row in page.rows:
+                found |= self.read(row.ref)
+            assert len(found) == page.count
+            return found
+        for name, entry in page.items():
             match entry["type"]:
                 case "dirref":
                     found[name] = self.read(entry["data"][0])
@@ -191,6 +212,21 @@ class Store(RuleBasedStateMachine):
                     found[name] = Link(entry["data"]["target"])
         return found
 
+    def check(self, index: Index) -> None:
+        """Names are in order from page to page, and no page is too large."""
+        assert len(index.rows) <= self.limits.rows
+        pages = [list(self.read(row.ref)) for row in index.rows]
+        assert all(max(page) < min(after) for page, after in pairwise(pages))
+        assert all(row.first <= min(page) for row, page in zip(index.rows[1:], pages[1:], strict=True))
 
+
+class PagedStore(Store):
+    """Directories of more than four entries are paged, in pages of three: every shape is come by."""
+
+    limits = Limits(4, 3, 3)
+
+
+TestPagedStore = PagedStore.TestCase
+TestPagedStore.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestStore = Store.TestCase
 TestStore.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)

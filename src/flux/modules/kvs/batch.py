@@ -7,6 +7,7 @@ from flux.base.blobref import BlobHash
 from flux.modules.kvs.commit import Draft, Made
 from flux.modules.kvs.dirs import Dirs, View
 from flux.modules.kvs.key import normal
+from flux.modules.kvs.pages import Missing
 from flux.modules.kvs.queue import Commit
 from flux.modules.kvs.roots import Root
 
@@ -22,9 +23,14 @@ class Batch:
         self._root, self._hash = root, hashed
         self._view = View(dirs)
         self._lost: dict[str, OSError] = {}
+        self._draft: Draft | None = None
+        """What all commits have been applied to."""
 
     def apply(self) -> set[str]:
         """Applies all commits to the root. Returns the refs of directories that it lacks; if none, all is decided."""
+        return self._apply() if self._draft is None else self._finish(self._draft)
+
+    def _apply(self) -> set[str]:
         draft = Draft(self._root.ref, self._view.find, self._hash, self._root.namespace)
         missing: set[str] = set()
         kept: list[Commit] = []
@@ -38,10 +44,22 @@ class Batch:
                 kept.append(commit)
             except OSError as error:
                 refused.append((commit, error))
-        if not missing:
-            self.commits, self.refused = kept, refused
+        if missing:
+            return missing
+        self.commits, self.refused, self._draft = kept, refused, draft
+        return self._finish(draft)
+
+    def _finish(self, draft: Draft) -> set[str]:
+        """Makes the root, unless pages are missing that small ones are to be joined with."""
+        try:
             self.made = draft.finish()
-        return missing
+        except Missing as lack:
+            lost = [self._lost[ref] for ref in lack.refs if ref in self._lost]
+            if not lost:
+                return set(lack.refs)
+            self.refused += [(commit, lost[0]) for commit in self.commits]
+            self.commits = []
+        return set()
 
     def take(self, ref: str, blob: bytes) -> None:
         """Takes a directory that was missing."""

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from flux.base import treeobj
 from flux.base.blobref import BlobHash
 from flux.base.treeobj import Treeobj
-from flux.modules.kvs.dirs import Entries, Find, Missing
 from flux.modules.kvs.key import ROOT, normal
+from flux.modules.kvs.pages import LIMITS, Find, Limits, Missing, Page, Rewriting, at_hand, entry
 from flux.modules.kvs.transaction import APPEND, Op
 
 MAX_INLINE = 72
@@ -24,7 +24,7 @@ class Made(NamedTuple):
 
     ref: str
     blobs: dict[str, bytes]
-    dirs: dict[str, Entries]
+    dirs: dict[str, Page]
     replaced: list[str]
     """Directories that newer versions took the place of."""
 
@@ -32,23 +32,24 @@ class Made(NamedTuple):
 class Node:
     """A directory being changed."""
 
-    __slots__ = ("entries", "open", "ref")
+    __slots__ = ("changes", "open", "ref")
 
-    def __init__(self, entries: Entries, ref: str = "") -> None:
-        self.entries: dict[str, Treeobj] = dict(entries)
+    def __init__(self, ref: str = "") -> None:
+        self.changes: dict[str, Treeobj | None] = {}
         self.open: dict[str, Node] = {}
-        """Subdirectories being changed; what `entries` says of their names is old."""
+        """Subdirectories being changed; what else is said of their names is old."""
         self.ref = ref
 
 
 class Draft:
     """The next root. Each `apply` changes it by a whole transaction or not at all."""
 
-    def __init__(self, root: str, find: Find, hashed: BlobHash, namespace: str) -> None:
-        self._find, self._hash, self._namespace = find, hashed, namespace
+    def __init__(self, root: str, find: Find, hashed: BlobHash, namespace: str, limits: Limits = LIMITS) -> None:
+        self._find, self._hash, self._namespace, self._limits = find, hashed, namespace, limits
         self._rootref = root
         self._root: Node | None = None
         self._blobs: dict[str, bytes] = {}
+        self._made = Made(root, self._blobs, {}, [])
         self._undo: list[tuple[dict[str, Any], str, Any]] = []
 
     def apply(self, ops: Iterable[Op]) -> set[str]:
@@ -69,16 +70,15 @@ class Draft:
         return missing
 
     def finish(self) -> Made:
-        """Hashes what has changed. The draft is used up."""
-        made = Made(self._rootref, self._blobs, {}, [])
+        """Hashes what has changed; nothing is applied any more. Raises Missing: have it, then finish again."""
         if self._root is None:
-            return made
+            return self._made
         nodes = [self._root]
         for node in nodes:
             nodes.extend(node.open.values())
         for node in reversed(nodes):
-            self._fold(node, made)
-        return made._replace(ref=self._root.ref)
+            self._fold(node)
+        return self._made._replace(ref=self._root.ref)
 
     # -- one operation ----------------------------------------------------------------------------------------------
 
@@ -98,7 +98,8 @@ class Draft:
         node, name = found
         if dirent is None:
             self._drop(node.open, name)
-            self._drop(node.entries, name)
+            if self._entry(node, name) is not None:
+                self._set(node.changes, name, None)
         elif op.flags & APPEND:
             self._append(node, name, dirent, key)
         else:
@@ -126,29 +127,32 @@ class Draft:
         return self._root
 
     def _opened(self, ref: str) -> Node:
-        entries = self._find(ref)
-        if entries is None:
-            raise Missing([ref])
-        return Node(entries, ref)
+        at_hand(self._find, ref)
+        return Node(ref)
+
+    def _entry(self, node: Node, name: str) -> Treeobj | None:
+        if name in node.changes:
+            return node.changes[name]
+        return entry(self._find, node.ref, name) if node.ref else None
 
     def _child(self, node: Node, name: str, create: bool) -> "Node | Treeobj | None":
         """The subdirectory of that name, the symlink in its place, or None."""
         child = node.open.get(name)
         if child is not None:
             return child
-        entry = node.entries.get(name)
-        kind = entry["type"] if entry is not None else ""
-        if entry is not None and kind == "symlink":
-            return entry
-        if entry is not None and kind == "dirref":
-            if len(entry["data"]) != 1:
-                raise OSError(ENOTRECOVERABLE, f"{name}: directory of {len(entry['data'])} blobs")
-            child = self._opened(entry["data"][0])
+        found = self._entry(node, name)
+        kind = found["type"] if found is not None else ""
+        if found is not None and kind == "symlink":
+            return found
+        if found is not None and kind == "dirref":
+            if len(found["data"]) != 1:
+                raise OSError(ENOTRECOVERABLE, f"{name}: directory of {len(found['data'])} blobs")
+            child = self._opened(found["data"][0])
         elif not create:
             return None
         else:
             # A value in the way of a directory is replaced by it.
-            child = Node({})
+            child = Node()
         self._set(node.open, name, child)
         return child
 
@@ -167,26 +171,26 @@ class Draft:
         if obj["type"] == "val" and len(obj["data"]) > MAX_INLINE:
             obj = treeobj.valref([self._blob(obj)])
         self._drop(node.open, name)
-        self._set(node.entries, name, obj)
+        self._set(node.changes, name, obj)
 
     def _adopted(self, obj: Treeobj) -> Node:
         """A directory that came as one object, made of the same parts as all others."""
-        node = Node({})
-        for name, entry in obj["data"].items():
-            self._put(node, name, entry)
+        node = Node()
+        for name, part in obj["data"].items():
+            self._put(node, name, part)
         return node
 
     def _append(self, node: Node, name: str, obj: Treeobj, key: str) -> None:
         if name in node.open:
             raise OSError(EISDIR, f"{key}: Is a directory")
-        entry = node.entries.get(name)
-        match entry["type"] if entry is not None else None:
+        found = self._entry(node, name)
+        match found["type"] if found is not None else None:
             case None:
                 self._put(node, name, obj)
-            case "valref" if entry is not None:
-                self._set(node.entries, name, treeobj.valref([*entry["data"], self._blob(obj)]))
-            case "val" if entry is not None:
-                self._set(node.entries, name, treeobj.valref([self._blob(entry), self._blob(obj)]))
+            case "valref" if found is not None:
+                self._set(node.changes, name, treeobj.valref([*found["data"], self._blob(obj)]))
+            case "val" if found is not None:
+                self._set(node.changes, name, treeobj.valref([self._blob(found), self._blob(obj)]))
             case "symlink":
                 raise OSError(EOPNOTSUPP, f"{key}: cannot append to a symlink")
             case _:
@@ -215,15 +219,15 @@ class Draft:
             else:
                 mapping[name] = value
 
-    def _fold(self, node: Node, made: Made) -> None:
+    def _fold(self, node: Node) -> None:
         """Hashes a directory; those within it have been."""
         for name, child in node.open.items():
-            node.entries[name] = treeobj.dirref(child.ref)
-        blob = treeobj.encode({"data": node.entries, "type": "dir", "ver": 1})
-        ref = self._hash.blobref(blob)
-        if ref != node.ref:
-            made.blobs[ref] = blob
-            made.dirs[ref] = node.entries
-            if node.ref:
-                made.replaced.append(node.ref)
-            node.ref = ref
+            node.changes[name] = treeobj.dirref(child.ref)
+        if node.ref and not node.changes:
+            return
+        rewriting = Rewriting(self._find, self._hash, self._limits)
+        node.ref = rewriting.rewrite(node.ref, node.changes)
+        node.changes, node.open = {}, {}
+        for ref, (blob, page) in rewriting.pages.items():
+            self._made.blobs[ref], self._made.dirs[ref] = blob, page
+        self._made.replaced.extend(rewriting.replaced)

@@ -5,8 +5,9 @@ from errno import EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENOTRECOVERABLE
 
 from flux.base import treeobj
 from flux.base.treeobj import Treeobj
-from flux.modules.kvs.dirs import Dirs, Entries, Missing, View
+from flux.modules.kvs.dirs import Dirs, View
 from flux.modules.kvs.key import ROOT, normal
+from flux.modules.kvs.pages import Entries, Missing, entries, entry
 
 READDIR, READLINK, TREEOBJ = 1, 2, 16
 """Flags: a directory, the link itself, the tree object as it is."""
@@ -73,15 +74,15 @@ class Lookup:
         for at, name in enumerate(names, 1):
             if here["type"] in ("val", "valref"):
                 return None
-            entry = self._entries(here).get(name)
-            if entry is not None and entry["type"] == "symlink":
+            found = self._entry(here, name)
+            if found is not None and found["type"] == "symlink":
                 # Whoever asks for the link itself gets it, unless the link was come to by another one.
                 if at == len(names) and not depth and self.flags & (READLINK | TREEOBJ):
-                    return entry
-                entry = self._followed(entry, root, depth)
-            if entry is None:
+                    return found
+                found = self._followed(found, root, depth)
+            if found is None:
                 return None
-            here = entry
+            here = found
         return here
 
     def _followed(self, link: Treeobj, root: str, depth: int) -> Treeobj | None:
@@ -93,16 +94,22 @@ class Lookup:
         path = normal(target)
         return treeobj.dirref(root) if path == ROOT else self._walk(root, path, depth + 1)
 
+    def _entry(self, obj: Treeobj, name: str) -> Treeobj | None:
+        if obj["type"] == "dir":
+            found: Treeobj | None = obj["data"].get(name)
+            return found
+        return entry(self._view.find, self._ref(obj), name)
+
     def _entries(self, obj: Treeobj) -> Entries:
         if obj["type"] == "dir":
-            entries: Entries = obj["data"]
-            return entries
+            found: Entries = obj["data"]
+            return found
+        return entries(self._view.find, self._ref(obj))
+
+    def _ref(self, obj: Treeobj) -> str:
         if obj["type"] != "dirref" or len(obj["data"]) != 1:
             raise OSError(ENOTRECOVERABLE, f"{self.key}: {obj['type']} in place of a directory")
-        found = self._view.find(obj["data"][0])
-        if found is None:
-            raise Missing(obj["data"])
-        return found
+        return str(obj["data"][0])
 
     def _content(self, obj: Treeobj) -> Treeobj:
         """What the entry stands for, if the flags ask for that."""

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 class Commit(NamedTuple):
-    """A transaction, who asked for it, and its name in the event that tells of it."""
+    """A transaction, who asked for it (nobody who waits for an answer: None), and its name in the event of it."""
 
-    call: "Call"
+    call: "Call | None"
     transaction: Transaction
     name: str
 

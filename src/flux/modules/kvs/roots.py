@@ -5,7 +5,8 @@ from typing import Any
 
 PRIMARY = "primary"
 
-Told = Callable[["Root"], None]
+Told = Callable[["Root | None"], None]
+"""Who waits for a version; of a namespace that is removed meanwhile it is told None."""
 
 
 class UnknownRoot(Exception):
@@ -42,6 +43,12 @@ class Root:
         else:
             self._waiting.append((seq, told))
 
+    def close(self) -> None:
+        """The namespace is removed."""
+        waiting, self._waiting = self._waiting, []
+        for _, told in waiting:
+            told(None)
+
     def forget(self, told: Told) -> None:
         """Somebody waits no more."""
         self._waiting = [waiting for waiting in self._waiting if waiting[1] is not told]
@@ -69,9 +76,11 @@ class Root:
 class Roots:
     """The roots that this broker knows, and the questions about those that it does not know, or doubts."""
 
-    __slots__ = ("_doubted", "_roots", "_waiting")
+    __slots__ = ("_doubted", "_paused", "_roots", "_waiting")
 
     def __init__(self) -> None:
+        self._paused: dict[str, dict[str, Any]] = {}
+        """What was said last of namespaces that are to stay as they are."""
         self._roots: dict[str, Root] = {}
         self._doubted: set[str] = set()
         self._waiting: dict[str, list[Callable[[int], None]]] = {}
@@ -92,13 +101,39 @@ class Roots:
     def arrive(self, told: dict[str, Any]) -> None:
         """Takes what rank 0 says of a namespace, in an answer or an event."""
         namespace, ref, seq, owner = told["namespace"], told["rootref"], told["rootseq"], told["owner"]
+        if namespace in self._paused:
+            self._paused[namespace] = told
+            return
         self._doubted.discard(namespace)
         root = self._roots.get(namespace)
         if root is None:
-            self._roots[namespace] = Root(namespace, ref, seq, owner)
+            self._roots[namespace] = Root(namespace, ref, seq, owner, told.get("flags", 0))
         else:
             root.move(ref, seq)
         self._tell(namespace, 0)
+
+    def pause(self, namespace: str) -> None:
+        """Lets a namespace stay as it is, whatever comes: for tests of what happens meanwhile."""
+        self._paused.setdefault(namespace, {})
+
+    def go_on(self, namespace: str) -> None:
+        """Takes what was said last of a namespace that was paused."""
+        told = self._paused.pop(namespace, None)
+        if told:
+            self.arrive(told)
+
+    def followed(self, namespace: str) -> bool:
+        """Whether somebody here has asked about a namespace; the primary one is everybody's."""
+        return namespace == PRIMARY or namespace in self._roots or namespace in self._waiting
+
+    def remove(self, namespace: str, errnum: int) -> None:
+        """A namespace is gone: who waits for it is told."""
+        self._doubted.discard(namespace)
+        self._paused.pop(namespace, None)
+        root = self._roots.pop(namespace, None)
+        self._tell(namespace, errnum)
+        if root is not None:
+            root.close()
 
     def fail(self, namespace: str, errnum: int) -> None:
         """The root of a namespace cannot be had."""

@@ -1,40 +1,35 @@
-"""kvs: the key-value store of one broker. Rank 0 commits; the others pass commits on, and follow the root by event."""
+"""kvs: the key-value store of one broker. Rank 0 commits; the others pass commits on, and follow the roots by event."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from errno import EINVAL, EIO, ENOENT, ENOSYS, ENOTSUP, EPERM, EPROTO
+from errno import EEXIST, EINVAL, ENOENT, ENOSYS, ENOTSUP
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from flux.base import blobref, treeobj
-from flux.base.blobref import BlobHash
-from flux.modules.kvs.batch import Batch
-from flux.modules.kvs.commit import Made
-from flux.modules.kvs.dirs import Dirs, Missing
-from flux.modules.kvs.lookup import Lookup
-from flux.modules.kvs.queue import Commit, Queue
-from flux.modules.kvs.roots import PRIMARY, Root, Roots, UnknownRoot
+from flux.base import treeobj
+from flux.base.blobref import BlobHash, is_blobref
+from flux.modules.kvs.committer import Committer
+from flux.modules.kvs.dirs import Dirs
+from flux.modules.kvs.fences import Fences
+from flux.modules.kvs.queue import Commit
+from flux.modules.kvs.roots import PRIMARY, Root, Roots
 from flux.modules.kvs.stats import Tally
-from flux.modules.kvs.transaction import SYNC, Transaction, check_guest, read
-from flux.service import LATER, Call, Later, Service, event, request
+from flux.modules.kvs.transaction import COMPACT, SYNC, Transaction, check_guest, compacted, read
+from flux.service import LATER, Call, Later, event, request
 from flux.service.settings import setting, size_setting
-from flux.wire.message import OWNER, USER, Event, Response
+from flux.wire.message import OWNER, USER, Event, Request, Response
 
 CACHE = 8 << 20
 """Bytes of directories, as JSON, that are kept parsed, unless kvs.cache-limit says otherwise."""
+NOBODY = 0xFFFFFFFF
+"""The owner of a namespace that is created for nobody in particular: it is the instance's."""
 
-LOOKUP_PLUS = "kvs.lookup-plus"
-
-
-class Asker(Protocol):
-    """Who lacks blobs."""
-
-    def take(self, ref: str, blob: bytes) -> None: ...
-    def lose(self, ref: str, error: OSError) -> None: ...
+NAME = 255
+"""Characters of a namespace's name at most."""
 
 
-class KVS(Service):
+class KVS(Fences):
     """Answers lookups from this broker's own view, which is one snapshot after the other."""
 
     name = "kvs"
@@ -44,177 +39,128 @@ class KVS(Service):
         self.hash = BlobHash(setting(attributes, "content.hash", "sha1"))
         self.dirs = Dirs(size_setting(attributes, "kvs.cache-limit", CACHE))
         self.roots = Roots()
-        self.queue = Queue()
         self.opcounts = Tally()
-        self.faults = self.unchanged = 0
         self._names = 0
-        self._busy = self._woken = False
+        self._committers: dict[str, Committer] = {}
+        """On rank 0: who commits, by namespace."""
         if self.host.rank == 0:
-            self.roots.arrive(await self._first_root())
+            for root in await self._first_roots():
+                self._open(root)
 
-    async def _first_root(self) -> dict[str, Any]:
-        """The root that the content store remembers, else an empty one."""
-        told = {"namespace": PRIMARY, "rootseq": 0, "owner": os.getuid()}
+    async def _first_roots(self) -> list[dict[str, Any]]:
+        """The roots that the content store remembers, else an empty one."""
         try:
-            last = (await self.rpc("content.checkpoint-get"))["value"][0]
-            return told | {"rootref": last["rootref"], "rootseq": last["sequence"]}
+            found = [self._told(root) for root in (await self.rpc("content.roots"))["roots"]]
         except OSError as error:
-            # No backing store, or one that is new. Any other failure must not look like an empty store.
+            # No backing store, or one of others. Any other failure must not look like an empty store.
             if error.errno not in (ENOSYS, ENOENT):
                 raise
-            empty = treeobj.encode(treeobj.directory())
-            await self.ask("content.store", empty)
-            return told | {"rootref": self.hash.blobref(empty)}
+            found = await self._checkpointed()
+        if not any(root["namespace"] == PRIMARY for root in found):
+            found.append(self._told({"rootref": await self._empty(), "sequence": 0}))
+        return found
+
+    async def _checkpointed(self) -> list[dict[str, Any]]:
+        try:
+            return [self._told((await self.rpc("content.checkpoint-get"))["value"][0])]
+        except OSError as error:
+            if error.errno not in (ENOSYS, ENOENT):
+                raise
+            return []
+
+    def _told(self, root: dict[str, Any]) -> dict[str, Any]:
+        """A root of the content store, as events tell of one."""
+        told = {"namespace": PRIMARY, "owner": os.getuid(), "flags": 0} | root
+        return told | {"rootseq": root["sequence"]}
+
+    async def _empty(self) -> str:
+        """Stores an empty directory."""
+        empty = treeobj.encode(treeobj.directory())
+        await self.ask("content.store", empty)
+        return self.hash.blobref(empty)
+
+    def _open(self, told: dict[str, Any]) -> None:
+        """Takes commits to a namespace from now on."""
+        self.roots.arrive(told)
+        root = self.roots.find(told["namespace"])
+        if root is not None:
+            self._committers[root.namespace] = Committer(root, self.dirs, self.hash, self)
 
     async def stop(self) -> None:
         root = self.roots.find(PRIMARY)
-        if self.host.rank == 0 and root is not None and not self._busy:
+        if self.host.rank == 0 and root is not None and not self._committers[PRIMARY].busy:
             # A commit on its way brings its own root. Without a backing store there is nobody to remember it.
             with suppress(OSError):
-                await self.rpc("content.checkpoint-put", {"value": self._checkpoint(root.ref, root.seq)})
+                await self.rpc("content.checkpoint-put", {"value": _short(self.checkpoint(root, root.ref, root.seq))})
 
-    def _checkpoint(self, ref: str, seq: int) -> dict[str, Any]:
-        return {"version": 1, "rootref": ref, "sequence": seq, "timestamp": self.host.wall()}
-
-    # -- roots ------------------------------------------------------------------------------------------------------
-
-    def _with_root(self, call: Call, namespace: str, do: Callable[[Root], None]) -> Later:
-        """Does something with the root of a namespace, now or when it is known."""
-        root = self.roots.find(namespace)
-        if root is None:
-            self._wait_for_root(call, namespace, lambda: self._with_root(call, namespace, do))
-        elif self._permits(call, root):
-            do(root)
-        else:
-            call.refuse(EPERM)
-        return LATER
-
-    def _permits(self, call: Call, root: Root) -> bool:
-        return bool(call.request.rolemask & OWNER) or call.request.userid == root.owner
-
-    def _wait_for_root(self, call: Call, namespace: str, again: Callable[[], Any]) -> None:
-        if self.host.rank == 0:
-            call.refuse(ENOTSUP)
-        elif self.roots.wait(namespace, lambda errnum: call.refuse(errnum) if errnum else again()):
-            self._ask_root(namespace)
-
-    def _ask_root(self, namespace: str) -> None:
-        self.send_request("kvs.getroot", {"namespace": namespace}, partial(self._got_root, namespace), nodeid=0)
-
-    def _got_root(self, namespace: str, response: Response) -> None:
-        if response.errnum:
-            self.roots.fail(namespace, response.errnum)
-        else:
-            self.roots.arrive(response.body())
-
-    @event("kvs.namespace-primary-setroot")
-    def setroot(self, event: Event) -> None:
-        """Rank 0 has a new root."""
-        if self.host.rank != 0 and event.rolemask & OWNER:
-            self.roots.arrive(event.body())
-
-    def events_lost(self) -> None:
-        """Asks for the roots again; questions that come meanwhile wait for them."""
-        if self.host.rank != 0:
-            for namespace in self.roots.doubt():
-                self._ask_root(namespace)
-
-    @request(allow=USER)
-    def getroot(self, call: Call, *, namespace: str) -> Later:
-        """Gives the root of a namespace. ENOTSUP if there is no such namespace."""
-        return self._with_root(call, namespace, lambda root: call.respond(root.described()))
-
-    @request(allow=USER)
-    def wait_version(self, call: Call, *, rootseq: int, namespace: str) -> Later:
-        """Answers when the root has reached that sequence number."""
-
-        def told(root: Root) -> None:
-            call.respond(root.version())
-
-        def wait(root: Root) -> None:
-            if call.closed:  # the caller left while the root was asked for
-                return
-            call.on_close = lambda: root.forget(told)
-            root.when(rootseq, told)
-
-        return self._with_root(call, namespace, wait)
+    # -- namespaces -------------------------------------------------------------------------------------------------
 
     @request()
-    def namespace_list(self, call: Call) -> dict[str, Any]:
-        """Lists the namespaces that this broker knows."""
+    async def namespace_list(self, call: Call) -> dict[str, Any]:
+        """Lists the namespaces."""
+        if self.host.rank:
+            return await self.rpc("kvs.namespace-list", {}, nodeid=0)
         keys = ("namespace", "owner", "flags")
         return {"namespaces": [{key: root.described()[key] for key in keys} for root in self.roots]}
 
-    # -- lookups ----------------------------------------------------------------------------------------------------
-
-    @request(allow=USER)
-    def lookup(
-        self, call: Call, *, key: str, flags: int, namespace: str | None = None, rootdir: Any = None, rootseq: int = -1
-    ) -> Later:
-        """Gives what is at a key, in a namespace as it is now, or below the directory that `rootdir` refers to."""
-        lookup = Lookup(key, flags, self.dirs, partial(self._rootref, call))
-        return self._look_in(call, lookup, namespace, rootdir, rootseq)
-
-    @request(allow=USER)
-    def lookup_plus(
-        self, call: Call, *, key: str, flags: int, namespace: str | None = None, rootdir: Any = None, rootseq: int = -1
-    ) -> Later:
-        """As lookup, with the root that the answer is from; that there is nothing is an answer too."""
-        lookup = Lookup(key, flags, self.dirs, partial(self._rootref, call))
-        return self._look_in(call, lookup, namespace, rootdir, rootseq)
-
-    def _look_in(self, call: Call, lookup: Lookup, namespace: str | None, rootdir: Any, rootseq: int) -> Later:
-        if rootdir is not None:
-            self._look(call, lookup.below(_dirref(rootdir), rootseq))
-            return LATER
-        if namespace is None:
-            raise OSError(EPROTO, "either namespace or rootdir is needed")
-        return self._with_root(call, namespace, lambda root: self._look(call, lookup.below(root.ref, root.seq)))
-
-    def _look(self, call: Call, lookup: Lookup) -> None:
-        """Answers a lookup, now or when what it lacks has come."""
-        again = partial(self._look, call, lookup)
-        plus = call.request.topic == LOOKUP_PLUS
-        version = {"rootseq": lookup.seq, "rootref": lookup.root} if plus else {}
+    @request()
+    async def namespace_create(
+        self, call: Call, *, namespace: str, owner: int, flags: int, rootref: str = ""
+    ) -> dict[str, Any] | None:
+        """Creates a namespace, empty or with a root. EEXIST if there is one of that name."""
+        if self.host.rank:
+            return await self.rpc("kvs.namespace-create", call.request.body(), nodeid=0)
+        _check_namespace(namespace, flags)
+        owner = owner & NOBODY
+        root = Root(namespace, rootref, 0, os.getuid() if owner == NOBODY else owner, flags)
+        if not rootref:
+            root.ref = await self._empty()
+        elif not is_blobref(rootref):
+            raise OSError(EINVAL, f"not a blobref: {rootref:.80}")
+        if namespace in self._committers:
+            raise OSError(EEXIST, f"namespace {namespace} exists already")
+        self._open(root.described())
         try:
-            call.respond({"val": lookup.answer(), **version})
-        except Missing as missing:
-            self.keep(call)
-            self._fetch(missing.refs, lookup, again)
-        except UnknownRoot as unknown:
-            self.keep(call)
-            self._wait_for_root(call, unknown.namespace, again)
-        except OSError as error:
-            if plus and error.errno == ENOENT:
-                call.respond({"errno": ENOENT, **version})
-            else:
-                call.refuse(error.errno or EIO)
+            await self._remember(root)
+        except OSError:
+            self._close(namespace)
+            raise
+        told = {"namespace": namespace, "rootref": root.ref, "rootseq": 0, "owner": root.owner, "flags": flags}
+        self.publish(f"kvs.namespace-{namespace}-created", told, private=True)
+        return None
 
-    def _rootref(self, call: Call, namespace: str) -> str:
-        """The root that a link into another namespace leads to."""
-        root = self.roots.find(namespace)
-        if root is None:
-            raise UnknownRoot(namespace)
-        if not self._permits(call, root):
-            raise OSError(EPERM, f"namespace {namespace} is somebody else's")
-        return root.ref
+    async def _remember(self, root: Root) -> None:
+        """Lets the content store know of a namespace; one that keeps nothing but blobs need not."""
+        data = {"blobs": {}, "root": self.checkpoint(root, root.ref, root.seq)}
+        await self.ask("content.commit", data)
 
-    def _fetch(self, refs: Iterable[str], asker: Asker, again: Callable[[], None]) -> None:
-        """Loads blobs for somebody who lacks them; calls `again` when all have come, or will not come."""
-        open_refs = set(refs)
-        self.faults += len(open_refs)
+    @request()
+    async def namespace_remove(self, call: Call, *, namespace: str) -> dict[str, Any] | None:
+        """Removes a namespace; one that is not there has been removed already. ENOTSUP for the primary one."""
+        if self.host.rank:
+            return await self.rpc("kvs.namespace-remove", call.request.body(), nodeid=0)
+        if namespace == PRIMARY:
+            raise OSError(ENOTSUP, "the primary namespace cannot be removed")
+        if namespace in self._committers:
+            self._close(namespace)
+            with suppress(OSError):  # a content store that does not know of namespaces has nothing to forget
+                await self.rpc("content.root-remove", {"namespace": namespace})
+            self.publish(f"kvs.namespace-{namespace}-removed", {"namespace": namespace}, private=True)
+        return None
 
-        def told(ref: str, response: Response) -> None:
-            if response.errnum:
-                asker.lose(ref, OSError(response.errnum, response.text()))
-            else:
-                asker.take(ref, response.payload() or b"")
-            open_refs.discard(ref)
-            if not open_refs:
-                again()
+    def _close(self, namespace: str) -> None:
+        self._committers.pop(namespace).close()
+        self.roots.remove(namespace, ENOTSUP)
 
-        for ref in list(open_refs):
-            self.send_request("content.load", blobref.digest(ref), partial(told, ref))
+    @request()
+    def dropcache(self, call: Call) -> None:
+        """Lets all directories go; they are in the content store."""
+        self.dirs.clear()
+
+    @event("kvs.dropcache")
+    def dropcache_all(self, event: Event) -> None:
+        """All brokers do."""
+        self.dirs.clear()
 
     # -- commits ----------------------------------------------------------------------------------------------------
 
@@ -226,13 +172,20 @@ class KVS(Service):
             # What is only passed on need not be read.
             self._pass_on(call)
             return LATER
-        transaction = read(call.request.data)
-        if not trusted:
+        transaction = self.read(call.request)
+        go = self._pass_on if self.host.rank != 0 else partial(self._enqueue, transaction)
+        return self.with_root(call, transaction.namespace, lambda root: go(call))
+
+    def read(self, asked: Request) -> Transaction:
+        """The transaction of a request, as far as it may be."""
+        transaction = read(asked.data)
+        if not asked.rolemask & OWNER:
             check_guest(transaction)
         if transaction.flags & SYNC and transaction.namespace != PRIMARY:
             raise OSError(EINVAL, "only the primary namespace can be synchronized")
-        go = self._pass_on if self.host.rank != 0 else partial(self._enqueue, transaction)
-        return self._with_root(call, transaction.namespace, lambda root: go(call))
+        if transaction.flags & COMPACT:
+            transaction.ops = compacted(transaction.ops)
+        return transaction
 
     def _pass_on(self, call: Call) -> None:
         """Lets rank 0 commit. Its answer comes after the event that moves the root here."""
@@ -247,81 +200,53 @@ class KVS(Service):
 
     def _enqueue(self, transaction: Transaction, call: Call) -> None:
         self._names += 1
-        self.opcounts.add(len(transaction.ops))
-        self.queue.put(Commit(call, transaction, f"transaction_req.{self.host.rank}.{self._names}"))
-        self._wake()
+        self.put(Commit(call, transaction, f"transaction_req.{self.host.rank}.{self._names}"))
 
-    def _wake(self) -> None:
-        """Sees to the queue at the end of this turn of the loop, when all have come that come in it."""
-        if not self._woken and not self._busy:
-            self._woken = True
-            self.host.after(0, self._turn)
-
-    def _turn(self) -> None:
-        self._woken = False
-        commits = self.queue.take()
-        root = self.roots.find(PRIMARY)
-        if commits and root is not None:
-            self._busy = True
-            self._apply(Batch(commits, root, self.dirs, self.hash), root)
-
-    def _apply(self, batch: Batch, root: Root) -> None:
-        try:
-            missing = batch.apply()
-        except Exception:
-            for commit in batch.commits:
-                self.bug(commit.call)
-            self._done()
-            return
-        if missing:
-            self._fetch(missing, batch, partial(self._apply, batch, root))
-            return
-        for commit, error in batch.refused:
-            commit.call.refuse(error.errno or EIO, error.strerror or "")
-        made = batch.made
-        if made is None or not batch.commits:
-            self._done()
-            return
-        self.unchanged += not made.blobs
-        data = {"blobs": made.blobs, "root": self._checkpoint(made.ref, root.seq + 1)}
-        self.send_request("content.commit", data, partial(self._stored, batch, root, made))
-
-    def _stored(self, batch: Batch, root: Root, made: Made, response: Response) -> None:
-        """The blobs are safe: the root may move."""
-        if response.errnum:
-            self._failed(batch, response)
-        elif batch.commits[0].transaction.flags & SYNC:
-            data = {"value": self._checkpoint(made.ref, root.seq + 1)}
-            self.send_request("content.checkpoint-put", data, partial(self._synced, batch, root, made))
+    def put(self, commit: Commit) -> None:
+        """Hands a commit to its namespace's committer, on rank 0."""
+        committer = self._committers.get(commit.transaction.namespace)
+        if committer is not None:
+            self.opcounts.add(len(commit.transaction.ops))
+            committer.put(commit)
+        elif commit.call is not None:
+            commit.call.refuse(ENOTSUP, f"no namespace {commit.transaction.namespace}")
         else:
-            self._move(batch, root, made)
+            self.failed(commit.transaction.namespace, [commit.name], ENOTSUP)
 
-    def _synced(self, batch: Batch, root: Root, made: Made, response: Response) -> None:
-        if response.errnum:
-            self._failed(batch, response)
-        else:
-            self._move(batch, root, made)
+    @request()
+    def relaycommit(self, call: Call, *, name: str) -> None:
+        """Commits for another broker, which hears of it by the event that has this name. Rank 0 only."""
+        if self.host.rank:
+            raise OSError(EINVAL, "kvs.relaycommit is for rank 0")
+        self.put(Commit(None, self.read(call.request), name))
 
-    def _failed(self, batch: Batch, response: Response) -> None:
-        for commit in batch.commits:
-            commit.call.refuse(response.errnum, response.text())
-        self._done()
+    # -- what committers have done for them -------------------------------------------------------------------------
 
-    def _move(self, batch: Batch, root: Root, made: Made) -> None:
-        for ref, entries in made.dirs.items():
-            self.dirs.put(ref, entries, len(made.blobs[ref]))
-        for ref in made.replaced:
-            self.dirs.retire(ref)
-        root.move(made.ref, root.seq + 1)
-        self.publish(f"kvs.namespace-{root.namespace}-setroot", batch.event(root.ref, root.seq), private=True)
-        for commit in batch.commits:
-            commit.call.respond(root.version())
-        self._done()
+    def checkpoint(self, root: Root, ref: str, seq: int) -> dict[str, Any]:
+        """A root as the content store remembers it."""
+        told = {"version": 1, "rootref": ref, "sequence": seq, "timestamp": self.host.wall()}
+        return told | {"namespace": root.namespace, "owner": root.owner, "flags": root.flags}
 
-    def _done(self) -> None:
-        self._busy = False
-        if self.queue:
-            self._wake()
+    def store(self, blobs: dict[str, bytes], root: dict[str, Any], told: Callable[[Response], None]) -> None:
+        """Has the content store keep blobs and the root that they make."""
+        self.send_request("content.commit", {"blobs": blobs, "root": root}, told)
+
+    def sync(self, root: dict[str, Any], told: Callable[[Response], None]) -> None:
+        """Has the content store put a root on disk."""
+        self.send_request("content.checkpoint-put", {"value": _short(root)}, told)
+
+    def moved(self, root: Root, told: dict[str, Any]) -> None:
+        """Tells all of a new root."""
+        self.publish(f"kvs.namespace-{root.namespace}-setroot", told, private=True)
+
+    def failed(self, namespace: str, names: list[str], errnum: int) -> None:
+        """Tells all who wait for these commits, wherever they are, that they came to nothing."""
+        told = {"namespace": namespace, "names": names, "errnum": errnum}
+        self.publish(f"kvs.namespace-{namespace}-error", told, private=True)
+
+    def later(self, do: Callable[[], None]) -> None:
+        """Does something at the end of this turn of the loop, when all have come that come in it."""
+        self.host.after(0, do)
 
     # -- figures ----------------------------------------------------------------------------------------------------
 
@@ -340,28 +265,37 @@ class KVS(Service):
                 "#faults": self.faults,
             },
             "namespace": {
-                root.namespace: {
-                    "#versionwaiters": root.waiters,
-                    "#no-op stores": self.unchanged,
-                    "#transactions": len(self.queue),
-                    "#readytransactions": len(self.queue),
-                    "store revision": root.seq,
-                }
+                root.namespace: {"#versionwaiters": root.waiters, "store revision": root.seq}
+                | self._queued(root.namespace)
                 for root in self.roots
             },
             "transaction-opcount": {"commit": self.opcounts.figures()},
             "pending_requests": len(self.open_calls()),
         }
 
+    def _queued(self, namespace: str) -> dict[str, int]:
+        committer = self._committers.get(namespace)
+        waiting = len(committer) if committer is not None else 0
+        unchanged = committer.unchanged if committer is not None else 0
+        return {"#no-op stores": unchanged, "#transactions": waiting, "#readytransactions": waiting}
+
     def clear_stats(self) -> None:
         """Begins to count anew."""
         super().clear_stats()
         self.opcounts = Tally()
-        self.faults = self.unchanged = 0
+        self.faults = 0
+        for committer in self._committers.values():
+            committer.unchanged = 0
 
 
-def _dirref(obj: Any) -> str:
-    """The blob that a directory reference refers to. Raises EINVAL."""
-    if treeobj.validate(obj)["type"] != "dirref":
-        raise OSError(EINVAL, "rootdir is not a directory reference")
-    return str(obj["data"][0])
+def _check_namespace(namespace: str, flags: int) -> None:
+    """Refuses names that no event could tell of, by EINVAL."""
+    if not namespace or not namespace.isprintable() or len(namespace) > NAME:
+        raise OSError(EINVAL, f"not a name for a namespace: {namespace!r:.80}")
+    if flags:
+        raise OSError(EINVAL, f"unknown flags {flags}")
+
+
+def _short(root: dict[str, Any]) -> dict[str, Any]:
+    """A root as today's checkpoints have it."""
+    return {key: root[key] for key in ("version", "rootref", "sequence", "timestamp")}

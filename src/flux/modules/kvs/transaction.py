@@ -1,10 +1,11 @@
 """What `kvs.commit` asks for: operations on keys, all or none of them."""
 
-from errno import EPERM, EPROTO
+from errno import EINVAL, EPERM, EPROTO
 from typing import Any
 
 import msgspec
 
+from flux.base import treeobj
 from flux.wire.message import Data
 
 NO_MERGE, COMPACT, SYNC = 1, 2, 4
@@ -47,6 +48,23 @@ def read(data: Data) -> Transaction:
         raise OSError(EPROTO, "bad payload: not UTF-8") from None
     except (msgspec.MsgspecError, RecursionError) as error:
         raise OSError(EPROTO, f"bad payload: {error}") from None
+
+
+def compacted(ops: list[Op]) -> list[Op]:
+    """Joins appends to one key (COMPACT). EINVAL if something else follows an append to it: their order matters."""
+    kept: list[Op] = []
+    appends: dict[str, Op] = {}
+    for op in ops:
+        first = appends.get(op.key)
+        if first is not None and not op.flags & APPEND:
+            raise OSError(EINVAL, f"{op.key}: appends cannot be compacted across other operations")
+        if first is None:
+            kept.append(op)
+            if op.flags & APPEND:
+                appends[op.key] = op
+        else:
+            first.dirent = treeobj.val(treeobj.value_of(first.dirent) + treeobj.value_of(op.dirent))
+    return kept
 
 
 def check_guest(transaction: Transaction) -> None:
