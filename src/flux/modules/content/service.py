@@ -87,11 +87,12 @@ class Content(Service):
 
     @request(raw=True)
     def store(self, call: Call, *, payload: bytes) -> bytes | Later:
-        """Keeps a blob; gives its digest once it can be loaded from any rank. EFBIG if it is too large."""
+        """Keeps a blob; gives its digest once it can be loaded from any rank. EFBIG if it is too large.
+
+        What is here already is stored again: by then it may be garbage to the backing store, and about to be gone.
+        """
         self._check_size(payload)
         key = self.hash.digest(payload)
-        if self.cache.find(key) is not None and not self.cache.is_dirty(key):
-            return key
         if self.last:
             self._keep({key: payload})
             return key

@@ -3,21 +3,28 @@
 from asyncio import get_running_loop
 from collections.abc import Callable
 from contextlib import suppress
-from errno import EINVAL, EIO, ENOENT
+from errno import EBUSY, EINVAL, EIO, ENOENT
 from typing import Any
 
 from flux.base.blobref import BlobHash, digest
 from flux.base.liveroots import PRIMARY, checked, namespace_of
 from flux.modules.content_sqlite.behind import Behind
 from flux.modules.content_sqlite.change import Change, Step
+from flux.modules.content_sqlite.gc import AGE, ENOUGH, Collector
+from flux.modules.content_sqlite.manual import Manual, Sweep
 from flux.modules.content_sqlite.store import Store
-from flux.service import LATER, Call, Later, Service, request
+from flux.service import LATER, Call, Later, Service, every, request
+from flux.service.kit import LOG_ERR, LOG_INFO
 from flux.service.ports import Database, Told
 from flux.service.settings import setting, size_setting
 from flux.wire.message import USER, Data
 
 WAITING = 64 << 20
 """Bytes that may wait for the disk without a state directory, unless content.dirty-limit says otherwise."""
+OFTEN = 0.25
+"""Seconds between two reports of a garbage collection."""
+
+Done = Callable[[OSError | None], None]
 
 
 class ContentSqlite(Service):
@@ -35,6 +42,9 @@ class ContentSqlite(Service):
         durable = setting(attributes, "statedir-cleanup", "1") == "0"
         self.database = await self._open(f"{attributes.get('statedir')}/content.sqlite", durable)
         self.roots = self.store.roots
+        self.manual = Manual(self.store)
+        enough = size_setting(attributes, "content.gc-threshold", ENOUGH)
+        self.collector = Collector(self.store, enough, (await self.database.do(self.store.figures))["dbfile_size"])
         limit = size_setting(attributes, "content.dirty-limit", WAITING)
         self.behind = None if durable else Behind(self._save, self.host.after, limit)
         await self.rpc("content.register-backing", {"name": self.name})
@@ -151,6 +161,79 @@ class ContentSqlite(Service):
         if error is not None:
             raise error
 
+    # -- garbage ----------------------------------------------------------------------------------------------------
+
+    @every(AGE)
+    def age(self) -> None:
+        """Who wanted to commit what was stored, or was reading what was alive, has done so."""
+        self.collector.age(self.roots.refs())
+        self.database.read(lambda connection: self.store.age(), _nobody)
+
+    @request("content-backing.gc", stream=True)
+    def gc(self, call: Call) -> Later:
+        """Removes what no live root and no checkpoint leads to: figures now and then, the last ones with phase done.
+
+        {phase: mark, sweep, shrink or done, marked, swept: blobs, bytes: of those, before, size: of the file, ...}.
+        EBUSY if that is under way. Ends where it is when the caller leaves.
+        """
+        if self.collector.busy:
+            raise OSError(EBUSY, "a garbage collection is under way")
+        shown = [self.host.now()]
+
+        def each(found: dict[str, Any]) -> None:
+            if found["phase"] == "done" or self.host.now() >= shown[0] + OFTEN:
+                shown[0] = self.host.now()
+                call.respond(found)
+
+        call.on_close = self.database.stop_slices
+        self._collect(False, each, lambda error: call.end() if error is None else _answer(call, error))
+        return LATER
+
+    def _collect(self, patient: bool, each: Callable[[dict[str, Any]], None], done: Done) -> None:
+        last: dict[str, Any] = {}
+
+        def found(figures: dict[str, Any]) -> None:
+            last.update(figures)
+            each(figures)
+
+        def ended(error: OSError | None) -> None:
+            self.collector.ended(last.get("size", 0))
+            done(error)
+
+        self.database.slices(self.collector.begin(patient=patient), found, ended)
+
+    def _collect_alone(self) -> None:
+        """Nobody has asked for it, but garbage is likely to be most of what there is."""
+        last: dict[str, Any] = {}
+
+        def done(error: OSError | None) -> None:
+            if error is not None:
+                self.log(LOG_ERR, f"garbage collection: {error.strerror}")
+            else:
+                self.log(LOG_INFO, f"garbage collection: {last['swept']} blobs removed, {last['marked']} stay")
+
+        self._collect(True, last.update, done)
+
+    @request("content-backing.gc-info")
+    async def gc_info(self, call: Call, *, epoch: int = 0, get_count: bool = False) -> dict[str, int]:
+        """Begins a collection that the caller makes by mark and sweep; gives its epoch and the last blob's number."""
+        if self.collector.busy:
+            raise OSError(EBUSY, "a garbage collection is under way")
+        return await self.database.do(lambda connection: self.manual.begin(connection, get_count))
+
+    @request("content-backing.mark")
+    async def mark(self, call: Call, *, epoch: int, hashes: list[str]) -> dict[str, int]:
+        """Marks blobs, by hexadecimal digests or blobrefs, that are to stay in the collection of that epoch."""
+        return await self.database.do(lambda connection: self.manual.mark(connection, epoch, hashes))
+
+    @request("content-backing.sweep")
+    async def sweep(
+        self, call: Call, *, epoch: int, cursor: int, high_water: int, delete_cap: int, window: int
+    ) -> dict[str, int]:
+        """Removes what was not marked in the collection of that epoch, from a cursor on; gives the next cursor."""
+        asked = Sweep(epoch, cursor, high_water, delete_cap, window)
+        return await self.database.do(lambda connection: self.manual.sweep(connection, asked))
+
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def _write(self, change: Change, told: Told[None]) -> None:
@@ -158,6 +241,9 @@ class ContentSqlite(Service):
             self._save(change, told)
         else:
             self.behind.put(change, told)
+
+        if self.collector.wrote(change.size):
+            self._collect_alone()
 
     def _save(self, change: Change, told: Told[None]) -> None:
         self.database.write(lambda connection: change.apply(self.store, connection), told)
@@ -169,6 +255,10 @@ class ContentSqlite(Service):
         """Counts blobs and bytes."""
         found = await self.database.do(self.store.figures)
         return super().stats_get(call) | found | self.database.figures() | {"path": self.database.path}
+
+
+def _nobody(result: None, error: OSError | None) -> None:
+    pass
 
 
 def _answer(call: Call, error: OSError | None, data: Data = None) -> None:

@@ -2,12 +2,12 @@
 
 import json
 import zlib
-from collections.abc import Mapping
 from errno import EIO, ENOENT
 
 from flux.base.blobref import BlobHash, digest
 from flux.base.liveroots import KEPT, LiveRoots, RootRecord, namespace_of
 from flux.modules.content_sqlite import schema
+from flux.modules.content_sqlite.marks import Marks
 from flux.service.ports import Connection
 
 SHORT, LONG = 200, 1 << 20
@@ -25,13 +25,15 @@ class Store:
         self.roots = LiveRoots()
         """As they were when the database was opened."""
         self.last_id = 0
+        self.fresh: Marks | None = None
+        """The blobs that were stored, or stored again, since a garbage collection has begun."""
+        self._young = [Marks(), Marks()]
+        """Those that somebody has stored lately, whose reference may still be on its way to a commit."""
 
     def open(self, connection: Connection) -> None:
         """Makes the tables or looks at them; OSError says why they are of no use."""
         schema.make(connection, self.hash)
-        live = connection.execute("SELECT value FROM roots").fetchall()
-        checkpoints = connection.execute("SELECT value FROM checkpoints ORDER BY id DESC").fetchall()
-        self.roots = LiveRoots(*([json.loads(text) for (text,) in rows] for rows in (live, checkpoints)))
+        self.roots = self._read_roots(connection)
         self.last_id = connection.execute("SELECT max(id) FROM objects").fetchone()[0] or 0
         for root in self.roots.roots():
             self._check_root(connection, root)
@@ -60,11 +62,31 @@ class Store:
         if self.hash.digest(self.load(connection, key)) != key:
             raise OSError(EIO, f"blob {key.hex()} is damaged: it is another one")
 
-    def add(self, connection: Connection, blobs: Mapping[bytes, bytes]) -> None:
-        """Adds blobs."""
-        for key, blob in blobs.items():
-            self.last_id += 1  # of its own, and never twice: what is younger has the larger one
-            connection.execute(INSERT, (self.last_id, key, len(blob), pack(blob)))
+    def number(self, connection: Connection, key: bytes) -> int | None:
+        """The id of the blob of a digest."""
+        row = connection.execute("SELECT id FROM objects WHERE hash = ?", (key,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def add(self, connection: Connection, key: bytes, blob: bytes, loose: bool = False) -> None:
+        """Adds a blob. A loose one comes without a root that leads to it."""
+        self.last_id += 1  # of its own, and never twice: what is younger has the larger one
+        added = connection.execute(INSERT, (self.last_id, key, len(blob), pack(blob))).rowcount > 0
+        if loose or self.fresh is not None:
+            self._note(self.last_id if added else self.number(connection, key) or 0, loose)
+
+    def _note(self, number: int, loose: bool) -> None:
+        if self.fresh is not None:
+            self.fresh.add(number)
+        if loose:
+            self._young[0].add(number)
+
+    def is_young(self, number: int) -> bool:
+        """Whether that blob was stored lately, by itself."""
+        return any(number in marks for marks in self._young)
+
+    def age(self) -> None:
+        """What is young now is not any more after the next time."""
+        self._young = [Marks(), self._young[0]]
 
     def figures(self, connection: Connection) -> dict[str, int]:
         """Blobs, and bytes of the file and of what is free in it."""
@@ -72,6 +94,15 @@ class Store:
         return {"object_count": count, "dbfile_size": schema.size(connection), "dbfile_free": schema.free(connection)}
 
     # -- roots ------------------------------------------------------------------------------------------------------
+
+    def root_refs(self, connection: Connection) -> list[str]:
+        """Blobrefs of all that is to stay, as the database has it now."""
+        return self._read_roots(connection).refs()
+
+    def _read_roots(self, connection: Connection) -> LiveRoots:
+        live = connection.execute("SELECT value FROM roots").fetchall()
+        checkpoints = connection.execute("SELECT value FROM checkpoints ORDER BY id DESC").fetchall()
+        return LiveRoots(*([json.loads(text) for (text,) in rows] for rows in (live, checkpoints)))
 
     def move(self, connection: Connection, root: RootRecord) -> None:
         """A namespace has another root."""
