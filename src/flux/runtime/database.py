@@ -149,12 +149,12 @@ class SQLite:
     # -- in the thread ----------------------------------------------------------------------------------------------
 
     def _open(self, prepare: Work[None]) -> None:
-        with suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        new = () if os.path.getsize(self.path) else ("auto_vacuum = INCREMENTAL",)
         connection = self._connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, cached_statements=64, timeout=BUSY
         )
-        for setting in ("auto_vacuum = INCREMENTAL", *(DURABLE if self._durable else PASSING)):
+        for setting in (*new, *(DURABLE if self._durable else PASSING)):
             connection.execute(f"PRAGMA {setting}").fetchall()
         _transact(connection, prepare)
 
@@ -236,7 +236,7 @@ class SQLite:
 
     def _refusal(self, error: Exception) -> OSError:
         if isinstance(error, OSError):
-            return error
+            return error if error.filename is None else OSError(error.errno, f"{self.path}: {error.strerror}")
         if isinstance(error, sqlite3.Error):
             return OSError(self._errno(error), f"{self.path}: {error}")
         return OSError(EIO, f"{self.path}: {type(error).__name__}: {error}")

@@ -11,6 +11,8 @@ AGE = 300.0
 """Seconds after which a blob that no live root leads to is not looked at any more; between one and two times that."""
 ENOUGH = 256 << 20
 """Bytes that are written before it is worth looking for garbage, unless content.gc-threshold says otherwise."""
+ALL = 1 << 62
+"""More than any id."""
 
 
 class Sample(NamedTuple):
@@ -43,11 +45,11 @@ class Collector:
         """A collection. A patient one spares what was alive or stored lately: somebody may be reading a snapshot."""
         self.busy = True
         self._written = 0
-        oldest = self._samples[0] if patient else Sample(self._store.last_id, [])
+        horizon = self._samples[0].last_id if patient else ALL
         more = [ref for sample in self._samples for ref in sample.refs] if patient else []
 
         def run(connection: Connection, over: Over) -> Iterator[dict[str, Any]]:
-            yield from Collection(self._store, oldest.last_id, more, shrink=not patient).slices(connection, over)
+            yield from Collection(self._store, horizon, more, shrink=not patient).slices(connection, over)
 
         return run
 

@@ -32,6 +32,7 @@ class ContentSqlite(Service):
 
     name = "content-sqlite"
     aliases = ("content-backing",)
+    opened = False
 
     async def start(self) -> None:
         if self.host.rank != 0:
@@ -41,6 +42,7 @@ class ContentSqlite(Service):
         self.store = Store(self.hash)
         durable = setting(attributes, "statedir-cleanup", "1") == "0"
         self.database = await self._open(f"{attributes.get('statedir')}/content.sqlite", durable)
+        self.opened = True
         self.roots = self.store.roots
         self.manual = Manual(self.store)
         enough = size_setting(attributes, "content.gc-threshold", ENOUGH)
@@ -59,6 +61,8 @@ class ContentSqlite(Service):
         return found
 
     async def stop(self) -> None:
+        if not self.opened:
+            return
         with suppress(OSError):
             await self.rpc("content.unregister-backing")
         if self.behind is not None:
@@ -185,8 +189,18 @@ class ContentSqlite(Service):
                 shown[0] = self.host.now()
                 call.respond(found)
 
-        call.on_close = self.database.stop_slices
-        self._collect(False, each, lambda error: call.end() if error is None else _answer(call, error))
+        def done(error: OSError | None) -> None:
+            if error is None:
+                call.end()
+            else:
+                _answer(call, error)
+
+        def stop() -> None:
+            self.database.stop_slices()
+            self.collector.ended(0)
+
+        call.on_close = stop
+        self._collect(False, each, done)
         return LATER
 
     def _collect(self, patient: bool, each: Callable[[dict[str, Any]], None], done: Done) -> None:
@@ -200,6 +214,8 @@ class ContentSqlite(Service):
             self.collector.ended(last.get("size", 0))
             done(error)
 
+        if self.behind is not None:
+            self.behind.flush(_nobody)
         self.database.slices(self.collector.begin(patient=patient), found, ended)
 
     def _collect_alone(self) -> None:
