@@ -4,12 +4,13 @@ import json
 import os
 import re
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.session import Done, Session, flux, session
+from tests.session import FLUX, Done, Session, flux, session
 from tests.soak import crash
 
 
@@ -100,6 +101,38 @@ def test_a_database_that_is_damaged_or_not_ours_is_refused_and_kept(tmp_path: Pa
 @pytest.mark.parametrize("seed", range(2))
 def test_a_session_that_is_killed_comes_back_with_all_that_was_acknowledged(seed: int) -> None:
     crash.play(seed)
+
+
+FULL_DISK = """
+i=0
+while flux kvs put a.k$i=$(head -c 60000 /dev/urandom | base64 -w0); do i=$((i+1)); done
+flux kvs get a.k$((i-1)) | wc -c
+flux kvs get a.k$i
+rm $BALLAST
+flux kvs put b=1 && flux kvs get b && flux fsck -q && echo whole
+"""
+IN_A_SMALL_FILE_SYSTEM = """
+mount -t tmpfs -o size=3m none "$0" && cd "$0" && head -c 1000000 /dev/zero >ballast &&
+BALLAST=$PWD/ballast flux start --statedir state sh -c "$1" && flux start --statedir state flux kvs get b
+"""
+
+
+def can_mount(where: Path) -> bool:
+    return (
+        subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", where], capture_output=True).returncode == 0
+    )
+
+
+def test_a_full_disk_refuses_commits_and_nothing_is_lost(tmp_path: Path) -> None:
+    if not can_mount(tmp_path):
+        pytest.skip("file systems of one's own are not allowed here")
+    words = ["unshare", "-rm", "sh", "-c", IN_A_SMALL_FILE_SYSTEM, str(tmp_path), FULL_DISK]
+    env = os.environ | {"PATH": f"{Path(FLUX).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(words, capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stdout) == (0, "80001\n1\nwhole\n1\n")
+    refused, missing = done.stderr.splitlines()
+    assert refused.endswith(f"{tmp_path}/state/content.sqlite: database or disk is full")
+    assert missing.endswith(": No such file or directory")
 
 
 # -- flux gc, flux fsck ------------------------------------------------------------------------------------------------

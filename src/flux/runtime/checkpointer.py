@@ -25,19 +25,15 @@ class Checkpointer:
     def look(self, connection: sqlite3.Connection) -> bool:
         """To be called by the writer between transactions. Says whether the log was emptied."""
         if self._thread is None:
-            if self._size() > FULL and monotonic() > self._not_before:
+            if log_size(self._path) > FULL and monotonic() > self._not_before:
                 self._thread = Thread(target=self._move, name="checkpoint", daemon=True)
                 self._thread.start()
             return False
         if self._thread.is_alive():
             return False
         self._thread = None
-        self._not_before = monotonic() + PATIENCE
-        with suppress(sqlite3.Error):
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        emptied = self._size() == 0
-        if emptied:
-            self._not_before = 0.0
+        emptied = empty(connection, self._path)
+        self._not_before = 0.0 if emptied else monotonic() + PATIENCE
         return emptied
 
     def close(self) -> None:
@@ -45,14 +41,25 @@ class Checkpointer:
         if self._thread is not None:
             self._thread.join()
 
-    def _size(self) -> int:
-        try:
-            return os.stat(f"{self._path}-wal").st_size
-        except OSError:
-            return 0
-
     def _move(self) -> None:
         with suppress(sqlite3.Error), closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = NORMAL")
             for _ in range(PASSES):
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def log_size(path: str) -> int:
+    """Bytes of the log of a database."""
+    try:
+        return os.stat(f"{path}-wal").st_size
+    except OSError:
+        return 0
+
+
+def empty(connection: sqlite3.Connection, path: str) -> bool:
+    """Moves all that is in the log, for who writes it. False if it was empty, or cannot be."""
+    if not log_size(path):
+        return False
+    with suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return not log_size(path)

@@ -11,7 +11,7 @@ from threading import Thread
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
-from flux.runtime.checkpointer import Checkpointer
+from flux.runtime.checkpointer import Checkpointer, empty
 from flux.runtime.database_port import Slices, Told, Work
 
 T = TypeVar("T")
@@ -203,11 +203,22 @@ class SQLite:
 
     def _alone(self, job: Job) -> Outcome:
         try:
-            if job.writes:
-                return _transact(self._connection, job.work), None
-            return job.work(self._connection), None
+            return self._done(job), None
+        except Exception as error:
+            full = self._refusal(error)
+        if full.errno != ENOSPC or not self._made_room():
+            return None, full
+        try:
+            return self._done(job), None
         except Exception as error:
             return None, self._refusal(error)
+
+    def _done(self, job: Job) -> Any:
+        return _transact(self._connection, job.work) if job.writes else job.work(self._connection)
+
+    def _made_room(self) -> bool:
+        """A full disk: what is in the log, much of it several times over, may fit into the database."""
+        return self._durable and empty(self._connection, self.path)
 
     def _over(self) -> bool:
         return monotonic() >= self._until
