@@ -6,10 +6,10 @@ from contextlib import closing, suppress
 from threading import Thread
 from time import monotonic
 
-FULL = 16 << 20
+FULL = 32 << 20
 """Bytes of log that are worth it."""
-PASSES = 2
-"""The first moves almost all. What is written meanwhile is left to the second, and a moment's work to the writer."""
+PASSES, FEW = 6, 64
+"""Each pass moves what was written during the one before, until few pages are left: a moment's work for the writer."""
 PATIENCE = 1.0
 """Seconds until another try when one came to nothing: a full disk, a reader from outside."""
 
@@ -25,41 +25,47 @@ class Checkpointer:
     def look(self, connection: sqlite3.Connection) -> bool:
         """To be called by the writer between transactions. Says whether the log was emptied."""
         if self._thread is None:
-            if log_size(self._path) > FULL and monotonic() > self._not_before:
+            if self._size() > FULL and monotonic() > self._not_before:
                 self._thread = Thread(target=self._move, name="checkpoint", daemon=True)
                 self._thread.start()
             return False
-        if self._thread.is_alive():
+        if self.busy:
             return False
         self._thread = None
-        emptied = empty(connection, self._path)
+        emptied = self.empty(connection)
         self._not_before = 0.0 if emptied else monotonic() + PATIENCE
         return emptied
+
+    def empty(self, connection: sqlite3.Connection) -> bool:
+        """Moves all that is in the log, for who writes it. False if it was empty already, or cannot be."""
+        if self.busy or not self._size():
+            return False
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return not self._size()
+
+    @property
+    def busy(self) -> bool:
+        """Whether the log is being moved: whoever can wait with writing more should."""
+        return self._thread is not None and self._thread.is_alive()
 
     def close(self) -> None:
         """Waits for what is under way."""
         if self._thread is not None:
             self._thread.join()
 
+    def _size(self) -> int:
+        try:
+            return os.stat(f"{self._path}-wal").st_size
+        except OSError:
+            return 0
+
     def _move(self) -> None:
         with suppress(sqlite3.Error), closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = NORMAL")
+            before = 0
             for _ in range(PASSES):
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-
-
-def log_size(path: str) -> int:
-    """Bytes of the log of a database."""
-    try:
-        return os.stat(f"{path}-wal").st_size
-    except OSError:
-        return 0
-
-
-def empty(connection: sqlite3.Connection, path: str) -> bool:
-    """Moves all that is in the log, for who writes it. False if it was empty, or cannot be."""
-    if not log_size(path):
-        return False
-    with suppress(sqlite3.Error):
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    return not log_size(path)
+                _, _, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if moved - before <= FEW:
+                    break
+                before = moved

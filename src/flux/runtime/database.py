@@ -11,7 +11,7 @@ from threading import Thread
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
-from flux.runtime.checkpointer import Checkpointer, empty
+from flux.runtime.checkpointer import Checkpointer
 from flux.runtime.database_port import Slices, Told, Work
 
 T = TypeVar("T")
@@ -79,6 +79,7 @@ class SQLite:
         self._groups = self._grouped = self._emptied = 0
         self._thread = Thread(target=self._live, name="database", daemon=True)
         self._connection: Any = None
+        self._checkpointer = Checkpointer(path) if durable else None
 
     async def begin(self, prepare: Work[None]) -> None:
         """Opens the file and lets `prepare` look at it."""
@@ -159,27 +160,29 @@ class SQLite:
         _transact(connection, prepare)
 
     def _live(self) -> None:
-        checkpointer = Checkpointer(self.path) if self._durable else None
         try:
             while not self._stopping:
-                self._turn(checkpointer)
+                self._turn()
         finally:
-            if checkpointer is not None:
-                checkpointer.close()
+            if self._checkpointer is not None:
+                self._checkpointer.close()
             if self._connection is not None:
                 with suppress(sqlite3.Error):
                     self._connection.close()
 
-    def _turn(self, checkpointer: Checkpointer | None) -> None:
+    def _turn(self) -> None:
         """Does what waits, then perhaps a slice of what is long."""
         jobs = self._take()
         if jobs:
             self._tell([(job.told, outcome) for job, outcome in zip(jobs, self._serve(jobs), strict=True)])
             self._lively = True
+        if self._checkpointer is not None and self._connection is not None:
+            self._emptied += self._checkpointer.look(self._connection)
         if self._tasks and not self._stopping and monotonic() >= self._resume:
-            self._slice(self._tasks[0])
-        if checkpointer is not None and self._connection is not None:
-            self._emptied += checkpointer.look(self._connection)
+            if self._checkpointer is not None and self._checkpointer.busy:
+                self._resume = monotonic() + REST
+            else:
+                self._slice(self._tasks[0])
 
     def _take(self) -> list[Job]:
         """All jobs that wait; waits for one as long as there is nothing else to do."""
@@ -218,7 +221,7 @@ class SQLite:
 
     def _made_room(self) -> bool:
         """A full disk: what is in the log, much of it several times over, may fit into the database."""
-        return self._durable and empty(self._connection, self.path)
+        return self._checkpointer is not None and self._checkpointer.empty(self._connection)
 
     def _over(self) -> bool:
         return monotonic() >= self._until
