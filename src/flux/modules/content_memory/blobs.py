@@ -1,6 +1,6 @@
 """Blobs that somebody keeps for good, up to so many bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from errno import ENOENT, ENOSPC
 
 
@@ -35,3 +35,10 @@ class Blobs:
             raise OSError(ENOSPC, f"content store is full: all of its {self.limit} bytes of memory are taken")
         self._blobs.update(fresh)
         self.size = grown
+
+    def sweep(self, keep: Callable[[bytes], bool]) -> int:
+        """Lets all blobs go but those to keep; says how many went."""
+        gone = [digest for digest in self._blobs if not keep(digest)]
+        for digest in gone:
+            self.size -= len(self._blobs.pop(digest))
+        return len(gone)

@@ -1,9 +1,13 @@
 """content-memory: the backing store of an instance that leaves nothing behind. Rank 0 only."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from errno import EINVAL, ENOENT
 from typing import Any
 
+from msgspec.json import decode
+
+from flux.base import treeobj
 from flux.base.blobref import BlobHash, digest
 from flux.base.liveroots import LiveRoots, checked
 from flux.modules.content_memory.blobs import Blobs
@@ -12,6 +16,8 @@ from flux.service.settings import setting, size_setting
 from flux.wire.message import USER
 
 LIMIT = 1 << 30
+AGE = 300.0
+"""Seconds that a blob has in which to be committed, if garbage is collected."""
 
 
 class ContentMemory(Service):
@@ -26,6 +32,8 @@ class ContentMemory(Service):
         attributes = self.host.attributes
         self.hash = BlobHash(setting(attributes, "content.hash", "sha1"))
         self.roots = LiveRoots()
+        self._loose: dict[bytes, float] = {}
+        """When blobs were stored by themselves, whose reference may still be on its way to a commit."""
         self.blobs = Blobs(size_setting(attributes, "content.memory-limit", LIMIT))
         await self.rpc("content.register-backing", {"name": self.name})
 
@@ -43,6 +51,7 @@ class ContentMemory(Service):
         """Keeps a blob; gives its digest."""
         key = self.hash.digest(payload)
         self.blobs.store({key: payload})
+        self._loose[key] = self.host.now()
         return key
 
     @request("content-backing.validate", raw=True)
@@ -77,6 +86,27 @@ class ContentMemory(Service):
     def checkpoint_put(self, call: Call, *, value: dict[str, Any]) -> None:
         """Remembers a root, and makes it that of the primary namespace."""
         self.roots.remember(checked(value))
+
+    @request("content-backing.gc", stream=True)
+    def gc(self, call: Call) -> Iterator[dict[str, Any]]:
+        """Removes what no live root and no checkpoint leads to, at once: in memory there is little enough of it."""
+        before, live = self.blobs.size, self._reachable()
+        now = self.host.now()
+        self._loose = {key: when for key, when in self._loose.items() if now < when + AGE}
+        swept = self.blobs.sweep(lambda key: key in live or key in self._loose)
+        figures = {"marked": len(live), "swept": swept, "bytes": before - self.blobs.size, "before": before}
+        yield figures | {"phase": "done", "size": self.blobs.size, "free": 0, "cursor": 0, "horizon": 0}
+
+    def _reachable(self) -> set[bytes]:
+        found: set[bytes] = set()
+        todo = [(ref, True) for ref in self.roots.refs()]
+        while todo:
+            ref, is_directory = todo.pop()
+            key = digest(ref)
+            if key not in found:
+                found.add(key)
+                todo += treeobj.refs(decode(self.blobs.load(key))) if is_directory else ()
+        return found
 
     @request(allow=USER)
     def stats_get(self, call: Call) -> dict[str, Any]:
