@@ -281,6 +281,7 @@ def test_a_patient_collection_spares_what_somebody_may_be_reading(connection: An
     collector = Collector(store, enough=1, size=0)
 
     def age() -> None:
+        store.age()
         collector.age(store.root_refs(connection))
 
     def run() -> set[str]:
@@ -289,17 +290,22 @@ def test_a_patient_collection_spares_what_somebody_may_be_reading(connection: An
         return refs(connection)
 
     forgotten = commit(store, connection, {"a": b"0"})
+    again = commit(store, connection, {"a": b"again"}, 1)
     before = commit(store, connection, {"a": b"1"}, 2)
     age()
     assert not collector.wrote(100), "there must have been time to see what is read"
     between = commit(store, connection, {"a": b"2"}, 3)
     age()
-    commit(store, connection, {"a": b"3"}, 4)
+    commit(store, connection, {"a": b"again"}, 4)
+    commit(store, connection, {"a": b"3"}, 5)
     assert collector.wrote(100)
-    assert {before, between} <= run()
+    assert {before, between, again} <= run()
     assert forgotten not in refs(connection)
     age()
     assert between in run() and before not in refs(connection)
+    age()
+    run()
+    assert again not in refs(connection) and len(refs(connection)) == 2
 
 
 def test_somebody_else_may_collect_by_todays_steps(connection: Any) -> None:

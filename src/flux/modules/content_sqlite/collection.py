@@ -31,8 +31,8 @@ class Collection:
     only to these and to what the live root before it led to, so that the live roots at the end of marking are enough.
     """
 
-    def __init__(self, store: Store, horizon: int, more_roots: Iterable[str] = (), shrink: bool = True) -> None:
-        self._store, self._shrinks = store, shrink
+    def __init__(self, store: Store, horizon: int, more_roots: Iterable[str] = (), patient: bool = False) -> None:
+        self._store, self._patient = store, patient
         self._more_roots = list(more_roots)
         self.horizon = min(horizon, store.last_id)
         """Blobs of later ids are left alone."""
@@ -55,7 +55,7 @@ class Collection:
                 cursor, _ = self.sweep(connection, cursor, WINDOW, WINDOW)
                 if over():
                     yield self._figures(connection, "sweep", cursor)
-            if self._shrinks:
+            if not self._patient:
                 yield from self._shrink(connection, over)
             yield self._figures(connection, "done", cursor)
         finally:
@@ -118,7 +118,9 @@ class Collection:
         return end, len(garbage)
 
     def _stays(self, number: int) -> bool:
-        return number in self.marks or number in self._fresh or self._store.is_young(number) or not self.valid
+        if number in self.marks or number in self._fresh or self._store.is_young(number):
+            return True
+        return not self.valid or (self._patient and self._store.came_again(number))
 
     def _next(self, connection: Connection, end: int) -> int:
         """Where the next blob is, after many that are gone."""

@@ -49,7 +49,7 @@ class Collector:
         more = [ref for sample in self._samples for ref in sample.refs] if patient else []
 
         def run(connection: Connection, over: Over) -> Iterator[dict[str, Any]]:
-            yield from Collection(self._store, horizon, more, shrink=not patient).slices(connection, over)
+            yield from Collection(self._store, horizon, more, patient=patient).slices(connection, over)
 
         return run
 

@@ -29,6 +29,8 @@ class Store:
         """The blobs that were stored, or stored again, since a garbage collection has begun."""
         self._young = [Marks(), Marks()]
         """Those that somebody has stored lately, whose reference may still be on its way to a commit."""
+        self._again = [Marks(), Marks()]
+        """Those that came again lately: their ids do not say that they were alive then."""
 
     def open(self, connection: Connection) -> None:
         """Makes the tables or looks at them; OSError says why they are of no use."""
@@ -71,22 +73,26 @@ class Store:
         """Adds a blob. A loose one comes without a root that leads to it."""
         self.last_id += 1  # of its own, and never twice: what is younger has the larger one
         added = connection.execute(INSERT, (self.last_id, key, len(blob), pack(blob))).rowcount > 0
-        if loose or self.fresh is not None:
-            self._note(self.last_id if added else self.number(connection, key) or 0, loose)
-
-    def _note(self, number: int, loose: bool) -> None:
-        if self.fresh is not None:
-            self.fresh.add(number)
+        number = self.last_id if added else self.number(connection, key) or 0
+        if not added:
+            self._again[0].add(number)
         if loose:
             self._young[0].add(number)
+        if self.fresh is not None:
+            self.fresh.add(number)
 
     def is_young(self, number: int) -> bool:
         """Whether that blob was stored lately, by itself."""
         return any(number in marks for marks in self._young)
 
+    def came_again(self, number: int) -> bool:
+        """Whether that blob was stored lately, when it was there already."""
+        return any(number in marks for marks in self._again)
+
     def age(self) -> None:
         """What is young now is not any more after the next time."""
         self._young = [Marks(), self._young[0]]
+        self._again = [Marks(), self._again[0]]
 
     def figures(self, connection: Connection) -> dict[str, int]:
         """Blobs, and bytes of the file and of what is free in it."""
