@@ -169,7 +169,7 @@ def test_long_work_can_be_stopped(run: Run) -> None:
 
 
 def test_the_log_is_emptied_while_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flux.runtime.checkpointer.FULL", 100_000)
+    monkeypatch.setattr("flux.runtime.checkpointer.FULL", 30)
 
     async def scenario() -> int:
         database = await open_database(str(tmp_path / "db"), table, durable=True)

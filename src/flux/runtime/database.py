@@ -73,7 +73,7 @@ class SQLite:
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._tasks: list[Task] = []
-        self._stopping = self._lively = False
+        self._opened = self._stopping = self._lively = False
         self._until = self._resume = 0.0
         """When this slice is over, and when the next one may begin."""
         self._groups = self._grouped = self._emptied = 0
@@ -158,6 +158,9 @@ class SQLite:
         for setting in (*new, *(DURABLE if self._durable else PASSING)):
             connection.execute(f"PRAGMA {setting}").fetchall()
         _transact(connection, prepare)
+        if self._checkpointer is not None:
+            self._checkpointer.open()
+        self._opened = True
 
     def _live(self) -> None:
         try:
@@ -165,10 +168,12 @@ class SQLite:
                 self._turn()
         finally:
             if self._checkpointer is not None:
-                self._checkpointer.close()
+                self._checkpointer.wait()
             if self._connection is not None:
                 with suppress(sqlite3.Error):
                     self._connection.close()
+            if self._checkpointer is not None:
+                self._checkpointer.close()
 
     def _turn(self) -> None:
         """Does what waits, then perhaps a slice of what is long."""
@@ -176,7 +181,7 @@ class SQLite:
         if jobs:
             self._tell([(job.told, outcome) for job, outcome in zip(jobs, self._serve(jobs), strict=True)])
             self._lively = True
-        if self._checkpointer is not None and self._connection is not None:
+        if self._checkpointer is not None and self._opened:
             self._emptied += self._checkpointer.look(self._connection)
         if self._tasks and not self._stopping and monotonic() >= self._resume:
             if self._checkpointer is not None and self._checkpointer.busy:
@@ -221,7 +226,7 @@ class SQLite:
 
     def _made_room(self) -> bool:
         """A full disk: what is in the log, much of it several times over, may fit into the database."""
-        return self._checkpointer is not None and self._checkpointer.empty(self._connection)
+        return self._checkpointer is not None and self._checkpointer.truncate(self._connection)
 
     def _over(self) -> bool:
         return monotonic() >= self._until

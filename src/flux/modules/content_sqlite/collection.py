@@ -13,7 +13,7 @@ from flux.modules.content_sqlite.marks import Marks
 from flux.modules.content_sqlite.store import Store
 from flux.service.ports import Connection
 
-WINDOW = 512
+WINDOW = 128
 """Ids that are looked through, and blobs that are swept, in one transaction: nobody waits for long."""
 PAGES = 64
 """Pages of the file that are given back in one transaction."""
