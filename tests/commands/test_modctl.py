@@ -95,7 +95,7 @@ def test_answers_that_are_alike_are_shown_once(session: Session) -> None:
 def test_a_table_has_a_column_for_ranks(session: Session) -> None:
     heading, *lines = session.flux("module", "list", "-r", "all").out.splitlines()
     assert heading == "Module                    Idle  S Sendq Recvq Ranks Service"
-    assert {line.split()[0]: line.split()[5] for line in lines}["content-memory"] == "0"
+    assert {line.split()[0]: line.split()[5] for line in lines}["content-sqlite"] == "0"
 
 
 def test_wrong_usage_is_said(session: Session) -> None:

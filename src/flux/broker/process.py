@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,8 @@ from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
 from flux.overlay.routes import Claim
 from flux.overlay.topology import Topology
-from flux.runtime import rundir, system
+from flux.runtime import rundir, statedir, system
+from flux.runtime.database import open_database
 from flux.runtime.keeper import Keeper, fork_keeper
 from flux.runtime.linux import set_process_name
 from flux.runtime.listener import listen
@@ -70,8 +72,9 @@ class Process:
     def __init__(self, options: BrokerOptions, config: Config, pmi: Bootstrap, keeper: Keeper) -> None:
         self._options, self._config, self._pmi, self._keeper = options, config, pmi, keeper
         self._uuid = boot.identity(pmi)
-        self._own_rundir = ""
+        self._own_rundir = self._own_statedir = ""
         self._release: Callable[[], None] = lambda: None
+        self._lock = -1
 
     async def run(self) -> int:
         """Starts, runs, ends. The run directory goes with us if we made it, or if who made it is gone."""
@@ -99,8 +102,10 @@ class Process:
                 wiring.close()
             await self._spawner.close()
             self._release()
-            if self._own_rundir:
-                rundir.remove(self._own_rundir)
+            for own in filter(None, (self._own_statedir, self._own_rundir)):
+                rundir.remove(own)
+            if self._lock >= 0:
+                os.close(self._lock)
             self._pmi.close()
 
     # -- making -----------------------------------------------------------------------------------------------------
@@ -127,7 +132,26 @@ class Process:
         self._release = partial(rundir.release, where, self._pmi.rank, rundir.hold(where, self._pmi.rank))
         table.fix("rundir", where)
         table.fix("rundir-cleanup", table.lookup("rundir-cleanup", "0" if given else "1"))
+        self._claim_statedir(table)
         return table
+
+    def _claim_statedir(self, table: AttributeTable) -> None:
+        """On rank 0, the directory of what outlives the session, or one of its own that does not."""
+        given, cleanup = table.lookup("statedir", ""), table.lookup("statedir-cleanup", "0")
+        for name in ("statedir", "statedir-cleanup"):
+            with suppress(OSError):
+                table.remove(name)
+        if self._pmi.rank:
+            return
+        if given:
+            where = os.path.abspath(given)
+            self._lock = statedir.claim(where)
+        else:
+            where, cleanup = os.path.join(table.get("rundir"), f"state-{self._uuid[:8]}"), "1"
+            rundir.make_private(where)
+        self._own_statedir = where if cleanup == "1" else ""
+        table.fix("statedir", where)
+        table.fix("statedir-cleanup", cleanup)
 
     def _describe(self, table: AttributeTable, tree: Topology) -> None:
         """The attributes that say what and where this broker is."""
@@ -229,6 +253,7 @@ class Process:
             "stderr": system.to_stderr,
             "syslog": system.to_syslog,
             "logfile": system.LogFile,
+            "database": open_database,
             "config": Configuration(self._config, self._options.read),
             "given": self._options.attributes,
             "belongs": system.belongs,
