@@ -8,12 +8,12 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from bench.contender import environment
-from interop import report
-from interop.cases import CASES, SIZE
+from interop import cases, report, tree_cases
 from interop.normal import Said
 from interop.outcome import Outcome
 from interop.session import session, try_case
 
+EVERY = (*cases.CASES, *tree_cases.CASES)
 OURS = str(Path(sys.executable).with_name("flux"))
 
 
@@ -27,9 +27,9 @@ def main() -> int:
     if not is_core(theirs):
         say(f"{theirs}: is not flux-core")
         return 2
-    cases = [case for case in CASES if not args.words or any(word in case for word in args.words)]
+    wanted = [case for case in EVERY if not args.words or any(word in case for word in args.words)]
     try:
-        outcomes = attempt(cases, theirs)
+        outcomes = attempt(wanted, theirs)
     except OSError as error:
         say(str(error))
         return 1
@@ -62,17 +62,17 @@ def is_core(flux: str) -> bool:
     return "libflux-core:" in said and "fluxrm:" not in said
 
 
-def attempt(cases: list[str], theirs: str) -> list[Outcome]:
+def attempt(wanted: list[str], theirs: str) -> list[Outcome]:
     """All cases four times, each time in a session of their own."""
-    columns = [said(cases, *pair) for pair in ((theirs, theirs), (theirs, OURS), (OURS, theirs), (OURS, OURS))]
-    return [Outcome(case, *tried) for case, *tried in zip(cases, *columns, strict=True)]
+    columns = [said(wanted, *pair) for pair in ((theirs, theirs), (theirs, OURS), (OURS, theirs), (OURS, OURS))]
+    return [Outcome(case, *tried) for case, *tried in zip(wanted, *columns, strict=True)]
 
 
-def said(cases: list[str], flux: str, broker: str) -> list[Said]:
+def said(wanted: list[str], flux: str, broker: str) -> list[Said]:
     """What `flux` and a shell say to each case in a new session of `broker`."""
     say(f"{flux} in a session of {broker}")
-    with session(broker, SIZE) as uri:
-        return [try_case(case, flux, uri) for case in cases]
+    with session(broker, cases.SIZE) as uri:
+        return [try_case(case, flux, uri) for case in wanted]
 
 
 def say(text: str) -> None:

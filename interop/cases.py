@@ -3,16 +3,9 @@
 Each finds what those before it have left, and what it says is compared: exit code, output, errors.
 """
 
+from interop.words import Reworded, shows
+
 SIZE = 4
-
-
-class Reworded(str):
-    """A case whose errors need not have the same words: ours name the thing themselves, or say more."""
-
-
-def shows(command: str, *names: str) -> str:
-    """A case for output that differs by nature: that these words are in what `flux COMMAND` prints."""
-    return f"for n in {' '.join(names)}; do flux {command} 2>&1 | grep -o -w -- $n | head -n 1; done"
 
 
 CASES = (

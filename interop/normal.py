@@ -8,6 +8,10 @@ RULES = tuple(
     for pattern, instead in (
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "TIME"),
         (r"time=[\d.]+ ms", "time=T ms"),
+        (r"(?<= for )[\d.]+(?:ms|[smhd])", "T"),
+        (r"(?<=\()[\d.]+ ms(?=\))", "T ms"),
+        (r'(?<="duration": )[\d.e-]+', "T"),
+        (r"^[\d.]+ms:", "T:"),
         (r"\([0-9a-f]{8}(?:![0-9a-f]{8})*\)", "(ROUTE)"),
         (r"(?<=local://)/\S*/flux-\w+(?=/local-)", "RUNDIR"),
         (r"^seq=\d+$", "seq=N"),

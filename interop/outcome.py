@@ -3,8 +3,8 @@
 from difflib import unified_diff
 from typing import NamedTuple
 
-from interop.cases import Reworded
 from interop.normal import Said
+from interop.words import Reworded
 
 
 class Outcome(NamedTuple):
@@ -30,6 +30,11 @@ class Outcome(NamedTuple):
         """Where our command says of their broker neither what it says of ours, nor what theirs does."""
         found = self._differing(self.home, self.ours)
         return found if found and self._differing(self.today, self.ours) else []
+
+    @property
+    def differs(self) -> bool:
+        """Whether it does so in either way."""
+        return bool(self.broker or self.command)
 
     @property
     def words(self) -> list[str]:

@@ -4,12 +4,15 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from bench.contender import environment
 from interop.normal import Said
 
 PATIENCE = 30.0
 """Seconds after which a case counts as hung."""
+RPC = f"flux python {Path(__file__).with_name('scripts')}/rpc.py"
+"""What `$RPC RANK TOPIC PAYLOAD` in a case stands for: asks a service, whatever commands make of its answer."""
 
 
 @contextmanager
@@ -32,7 +35,7 @@ def session(flux: str, size: int) -> Iterator[str]:
 
 def try_case(case: str, flux: str, uri: str) -> Said:
     """Types a case in a shell where `flux` is this command and the session is that one."""
-    around = environment(flux) | {"FLUX_URI": uri}
+    around = environment(flux) | {"FLUX_URI": uri, "RPC": RPC}
     try:
         done = subprocess.run(
             ["sh", "-c", case], stdin=subprocess.DEVNULL, capture_output=True, env=around, timeout=PATIENCE

@@ -276,7 +276,7 @@ def begin_rest(flux: SimInstance) -> None:
         broker.session.begin()
 
 
-def test_the_tree_is_shown_as_it_was_wired() -> None:
+def test_the_tree_is_shown_as_it_is_wired() -> None:
     async def scenario(flux: SimInstance) -> None:
         assert await flux[0].rpc("overlay.topology", {"rank": 0}) == {
             "rank": 0,
@@ -286,8 +286,14 @@ def test_the_tree_is_shown_as_it_was_wired() -> None:
                 {"rank": 2, "size": 1, "children": []},
             ],
         }
-        with pytest.raises(OSError, match="no rank 4 in this instance"):
-            await flux[0].rpc("overlay.topology", {"rank": 4})
+        assert await flux[0].rpc("overlay.topology", {"rank": 1}) == {
+            "rank": 1,
+            "size": 2,
+            "children": [{"rank": 3, "size": 1, "children": []}],
+        }
+        for rank in (3, 4):
+            with pytest.raises(OSError, match=f"rank {rank} is neither this broker nor its direct child"):
+                await flux[0].rpc("overlay.topology", {"rank": rank})
         figures = await flux[1].rpc("overlay.stats-get", nodeid=1)
         assert (figures["child-count"], figures["child-connected"], figures["parent-count"]) == (1, 1, 1)
 
@@ -314,3 +320,28 @@ def test_an_event_that_is_published_by_request_has_a_number_on_every_rank() -> N
                 await flux[0].rpc("event.publish", payload)
 
     simulate(scenario, 3)
+
+
+def test_a_broker_says_where_its_parts_are_and_what_its_environment_has() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        answer = await flux[0].rpc("broker.conf-builtin", {"keys": ["rundir", "confdir"]})
+        assert [path[0] for path in answer["values"].values()] == ["/", "/"]
+        with pytest.raises(OSError, match="nosuch is invalid"):
+            await flux[0].rpc("broker.conf-builtin", {"keys": ["nosuch"]})
+        await flux[0].rpc("broker.setenv", {"env": {"TEST_OF_FLUX": "1"}})
+        assert await flux[0].rpc("broker.getenv", {"names": ["TEST_OF_FLUX", "TEST_NOSUCH"]}) == {
+            "env": {"TEST_OF_FLUX": "1"}
+        }
+        await flux[0].rpc("broker.setenv", {"env": {"TEST_OF_FLUX": None}})
+        assert await flux[0].rpc("broker.getenv", {"names": ["TEST_OF_FLUX"]}) == {"env": {}}
+
+    simulate(scenario, 1)
+
+
+def test_a_state_that_is_past_is_not_told_to_who_waits_for_an_earlier_one() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        for final, wanted in ((State.QUORUM, []), (State.RUN, [State.RUN])):
+            told = [answer["state"] async for answer in flux[0].stream("state-machine.monitor", {"final": int(final)})]
+            assert told == wanted
+
+    simulate(scenario, 1)

@@ -61,7 +61,16 @@ def test_the_tree_is_a_graph_for_graphviz(tree: Session) -> None:
 def test_who_is_marked_and_who_is_above_are_in_another_colour(tree: Session) -> None:
     lines = tree.flux("overlay", "status", "--highlight", "3", "--color=always").out.splitlines()
     assert [bool(re.search(r"\x1b\[1;34m", line)) for line in lines] == [True, True, True, False, False, False, False]
-    assert "\x1b" not in tree.flux("overlay", "status", "--highlight", "3").out
+    plain = tree.flux("overlay", "status", "--highlight", "3").out.splitlines()
+    assert [bool(re.search(r"<<\d \S+>>: full$", line)) for line in plain] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_ranks_have_hosts_and_parents(tree: Session) -> None:
@@ -138,6 +147,17 @@ def test_messages_can_be_looked_on_at(tree: Session) -> None:
         said = snooping.stdout.read().splitlines()
     assert all(re.fullmatch(r"\S+ [rt]x \S+ e test\.seen \[\d+\]", line) for line in said), said
     assert len(said) == 2
+
+
+def test_messages_between_brokers_are_shown_with_times_that_are_easier_to_read(tree: Session) -> None:
+    with tree.popen("overlay", "trace", "-H", "-d", "-f", "-c", "2", "-t", "response", "broker.nosuch") as tracing:
+        assert tracing.stdout is not None
+        while tracing.poll() is None:
+            tree.flux("python", "-c", "import flux; flux.Flux().rpc('broker.nosuch', nodeid=1).wait_for(9)")
+        said = tracing.stdout.read()
+    line = r"\[[^]]*\] rx 1 < broker\.nosuch \[\d+\] ENOSYS\nUnknown service method 'broker\.nosuch'\n"
+    assert re.fullmatch(line * 2, said), said
+    assert tree.flux("overlay", "trace", "-d").err == "flux-overlay: --delta can only be used with --human\n"
 
 
 def test_who_dies_is_missing_and_those_below_are_not() -> None:

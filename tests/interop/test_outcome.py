@@ -1,9 +1,10 @@
 """When a case passes, when it fails, and what is said of it."""
 
-from interop.cases import CASES, Reworded, shows
+from interop.cases import CASES
 from interop.normal import Said, normal
 from interop.outcome import Outcome
 from interop.report import failures, report
+from interop.words import Reworded, shows
 
 ONE, TWO = Said(0, "1\n", ""), Said(0, "2\n", "")
 

@@ -117,6 +117,8 @@ class Process:
         for name, value in settings.items():
             check(name, value, self._pmi.size)
             table.set(name, value)
+        table.set("broker.quorum", table.get("broker.quorum") or str(self._pmi.size))
+        table.set("broker.critical-ranks", table.lookup("broker.critical-ranks", "0"))
         self._tree_settings = tuning.settled(self._config, settings)
         tuning.describe(self._tree_settings, table, self._pmi.rank)
         by_config = boot.method_name(self._pmi) == "config"
@@ -254,7 +256,7 @@ class Process:
             "syslog": system.to_syslog,
             "logfile": system.LogFile,
             "database": open_database,
-            "config": Configuration(self._config, self._options.read),
+            "config": Configuration(self._config, self._options.read if self._options.config_path else None),
             "given": self._options.attributes,
             "belongs": system.belongs,
         }

@@ -9,6 +9,7 @@ from contextlib import suppress
 from math import inf
 
 from flux.broker.attributes import AttributeTable
+from flux.runtime.installation import command_directory
 from flux.runtime.terminal import typed
 from flux.service.ports import Process, Spawn
 
@@ -148,11 +149,3 @@ def environment(own: Mapping[str, str], uri: str, jobid: str = "") -> dict[str, 
     if path.split(":")[0] != where:
         path = f"{where}:{path}"
     return env | {"PATH": path}
-
-
-def command_directory() -> str:
-    """Where the `flux` command of this installation is."""
-    named = os.path.abspath(sys.argv[0])
-    if os.path.basename(named) == "flux" and os.access(named, os.X_OK):
-        return os.path.dirname(named)
-    return os.path.dirname(sys.executable)

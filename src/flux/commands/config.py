@@ -172,7 +172,7 @@ def reload(args: Namespace) -> int:
 
 def builtin(args: Namespace) -> int:
     """Prints where something is."""
-    from flux.commands import installation
+    from flux.runtime import installation
 
     print(installation.value(args.name))
     return 0
@@ -193,7 +193,7 @@ def _from_files(path: str) -> dict[str, Any]:
     from flux.runtime.configfile import read_config
 
     if path in SHORTHANDS:
-        from flux.commands import installation
+        from flux.runtime import installation
 
         path = f"{installation.value('confdir')}/{path}/conf.d"
     return read_config(path).values

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from errno import ENOENT
 from typing import Any
 
-from flux.commands import moduleview
+from flux.commands import moduleview, traceview
 from flux.commands.complaint import about, reason
 from flux.commands.parser import Parser, command_parser, flags, subcommand
 from flux.core.handle import Flux
@@ -53,6 +53,8 @@ TRACE_EXAMPLES = """\
 """
 WHO = ("self", "children", "thread")
 TYPES = {"request": 1, "response": 2, "event": 4, "control": 8}
+ALONE = {"-L": "--color=always", "--color": "--color=always", "-R": "--rusage=self", "--rusage": "--rusage=self"}
+"""`-L kvs` is a color, then a module: argparse would take the module for the color's name."""
 RANK_HELP = "the brokers of these ranks (an idset, or all)"
 RUSAGE_HELP = "what the broker's process has used instead: self, children or thread"
 EXEC_HELP = "as a process of its own (refused: modules run within the broker)"
@@ -70,8 +72,7 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Runs `flux module`."""
     made = parser()
-    # `-L kvs` is a color, then a module: argparse would take the module for the color's name.
-    args = made.parse_args(["--color=always" if word in ("-L", "--color") else word for word in argv])
+    args = made.parse_args([ALONE.get(word, word) for word in argv])
     if getattr(args, "delta", False) and not args.human:
         made.error("--delta can only be used with --human")
     if args.rank is not None and getattr(args, "clear_all", False):
@@ -134,19 +135,7 @@ def _trace(commands: Any) -> None:
     made.add_argument("-f", "--full", action="store_true", help="with payloads that are JSON")
     made.add_argument("-T", "--topic", metavar="GLOB", default="*", help="only topics that match a shell pattern")
     made.add_argument("-t", "--type", type=_mask, metavar="TYPE,...", default=0, help=f"only some: {', '.join(TYPES)}")
-    made.add_argument("-c", "--count", type=int, default=0, metavar="N", help="end after N messages")
-    made.add_argument("-H", "--human", action="store_true", help="times that are easier to read")
-    made.add_argument("-d", "--delta", action="store_true", help="with --human, the time since the message before")
-    made.add_argument(
-        "-L",
-        "--color",
-        nargs="?",
-        choices=("always", "never", "auto"),
-        const="always",
-        default="auto",
-        metavar="WHEN",
-        help="colors: always (the default if WHEN is not given), never, auto: on a terminal",
-    )
+    traceview.options(made)
     made.add_argument("modules", nargs="*", metavar="MODULE", help="modules; all of them without one")
 
 
@@ -224,9 +213,7 @@ def debug(handle: Flux, args: Namespace) -> None:
 
 def trace(handle: Flux, args: Namespace) -> None:
     """Runs `flux module trace`."""
-    from flux.commands.moduletrace import View
-
-    view = View(args)
+    view = traceview.View(args, args.modules)
     for record in handle.stream("module.trace", trace_question(args)):
         if not view.show(record):
             break

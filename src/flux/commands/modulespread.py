@@ -6,7 +6,7 @@ from typing import Any
 
 from flux.base.gathered import Gathered, Refusal, named
 from flux.base.idset import IDset
-from flux.commands import moduleview
+from flux.commands import moduleview, traceview
 from flux.commands.complaint import complain
 from flux.commands.module import debug_question, full_path, stats_question, trace_question
 from flux.core.handle import Flux
@@ -77,9 +77,7 @@ def debug(handle: Flux, args: Namespace) -> int:
 
 def trace(handle: Flux, args: Namespace) -> int:
     """Runs `flux module trace`: each line names its ranks."""
-    from flux.commands.moduletrace import View
-
-    view, code = View(args), 0
+    view, code = traceview.View(args, args.modules), 0
     for found in handle.multicast_stream("module.trace", trace_question(args), args.rank):
         code |= complained(found.errors, "trace")
         for ranks, record in sorted(found.answers, key=lambda reply: float(reply.payload["timestamp"])):

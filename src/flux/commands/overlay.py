@@ -7,7 +7,7 @@ from errno import EINVAL
 from typing import Any
 
 from flux.base.idset import IDset
-from flux.commands import ranks
+from flux.commands import ranks, traceview
 from flux.commands.logview import wants_color
 from flux.commands.overlayview import Branch, Look, draw, summary, without_ghosts
 from flux.commands.parser import Parser, command_parser, duration, subcommand
@@ -15,7 +15,6 @@ from flux.core.handle import Flux
 
 STATES = ("full", "partial", "offline", "degraded", "lost")
 KINDS = {"request": 1, "response": 2, "event": 4, "control": 8}
-NAMES = {bit: name for name, bit in KINDS.items()}
 
 EXAMPLES = """\
   flux overlay status -v                the tree, with how long each part has been as it is
@@ -83,6 +82,7 @@ def _trace(commands: Any) -> None:
     made.add_argument("-r", "--rank", type=int, default=-1, metavar="RANK", help="only those to and from this rank")
     made.add_argument("-f", "--full", action="store_true", help="with payloads")
     made.add_argument("-t", "--type", default="", metavar="TYPE,...", help=f"only these: {', '.join(KINDS)}")
+    traceview.options(made)
     made.add_argument("topic", metavar="TOPIC", nargs="?", default="*", help="only topics like that (a glob)")
     made.set_defaults(run=trace)
 
@@ -158,8 +158,9 @@ def _wait(handle: Flux, rank: int, wanted: str) -> None:
 def errors(handle: Flux, args: Namespace) -> int:
     """Runs `flux overlay errors`."""
     told: dict[str, IDset] = {}
-    for rank, _, _, error in handle.rpc("overlay.absent", {}, nodeid=0).get()["absent"]:
-        told.setdefault(error or "not here yet", IDset()).set(rank)
+    for branch in survey(handle, 0, args.timeout).everybody():
+        if branch.status in ("lost", "offline"):
+            told.setdefault(branch.error or "not here yet", IDset()).set(branch.rank)
     names = list(ranks.hosts(handle))
     for error, who in told.items():
         print(f"{who} ({','.join(dict.fromkeys(names[rank] for rank in who))}): {error}")
@@ -184,11 +185,7 @@ def lookup(handle: Flux, args: Namespace) -> int:
 
 def parentof(handle: Flux, args: Namespace) -> int:
     """Runs `flux overlay parentof`."""
-    rank = ranks.rank(handle, args.rank)
-    above = handle.rpc("overlay.line", {}, nodeid=rank).get()["ranks"]
-    if not above:
-        raise OSError(EINVAL, f"rank {rank} has no parent")
-    print(above[0])
+    print(ranks.parent(handle, ranks.rank(handle, args.rank)))
     return 0
 
 
@@ -198,13 +195,7 @@ def parentof(handle: Flux, args: Namespace) -> int:
 def disconnect(handle: Flux, args: Namespace) -> int:
     """Runs `flux overlay disconnect`."""
     rank = ranks.rank(handle, args.target)
-    if args.parent is not None:
-        parent = ranks.rank(handle, args.parent)
-    else:
-        above = handle.rpc("overlay.line", {}, nodeid=rank).get()["ranks"]
-        if not above:
-            raise OSError(EINVAL, f"rank {rank} has no parent")
-        parent = above[0]
+    parent = ranks.parent(handle, rank) if args.parent is None else ranks.rank(handle, args.parent)
     handle.rpc("overlay.disconnect-subtree", {"rank": rank}, nodeid=parent).get()
     return 0
 
@@ -240,27 +231,16 @@ def _move(handle: Flux, rank: int, parent: int) -> None:
 
 def trace(handle: Flux, args: Namespace) -> int:
     """Runs `flux overlay trace`."""
+    if args.delta and not args.human:
+        raise OSError(EINVAL, "--delta can only be used with --human")
     mask = 0
     for word in filter(None, args.type.split(",")):
         if word not in KINDS:
             raise OSError(EINVAL, f"--type: '{word}' is not one of {', '.join(KINDS)}")
         mask |= KINDS[word]
     asked = {"typemask": mask or 0xF, "topic_glob": args.topic, "nodeid": args.rank, "full": args.full}
+    view = traceview.View(args)
     for seen in handle.stream("overlay.trace", asked):
-        show(seen)
+        if not view.show(seen):
+            break
     return 0
-
-
-def show(seen: dict[str, Any]) -> None:
-    """Prints one message that was seen, and its payload if there is one to show."""
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(seen["timestamp"])) + f"{seen['timestamp'] % 1:.3f}"[1:]
-    kind = {1: ">", 2: "<", 4: "e", 8: "c"}[seen["type"]]
-    who = seen["rank"] if seen["rank"] >= 0 else "*"
-    outcome = ""
-    if seen["type"] == 2:
-        outcome = f" {seen.get('errstr', 'success')}"
-    print(f"{stamp} {seen['prefix']} {who} {kind} {seen['topic']} [{seen['payload_size']}]{outcome}", flush=True)
-    if seen.get("payload") is not None:
-        from json import dumps
-
-        print(dumps(seen["payload"], indent=2), flush=True)

@@ -24,6 +24,12 @@ class Branch(NamedTuple):
         """Whether nobody is missing here or below."""
         return self.status == "full"
 
+    def everybody(self) -> "Iterator[Branch]":
+        """This broker and all below it."""
+        yield self
+        for child in self.children:
+            yield from child.everybody()
+
     def has(self, ranks: set[int]) -> bool:
         """Whether one of these ranks is here or below."""
         return self.rank in ranks or any(child.has(ranks) for child in self.children)
@@ -61,7 +67,7 @@ def _draw(branch: Branch, look: Look, stem: str, below: str) -> Iterator[str]:
         return
     name = f"{branch.rank} {look.hosts[branch.rank]}" if branch.rank < len(look.hosts) else str(branch.rank)
     if branch.has(look.marked):
-        name = _coloured(name, MARK, look)
+        name = _coloured(name, MARK, look) if look.colour else f"<<{name}>>"
     yield f"{stem}{name}: {_words(branch, look)}"
     children = [child for child in branch.children if not (look.down and child.well)]
     for child in children:

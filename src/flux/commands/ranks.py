@@ -1,6 +1,7 @@
 """Ranks and hosts as people write them, for commands that have a TARGET."""
 
 from errno import EINVAL
+from typing import Any
 
 from flux.base.hostlist import Hostlist
 from flux.base.idset import IDset
@@ -31,6 +32,23 @@ def ranks(handle: Flux, text: str) -> list[int]:
 def rank(handle: Flux, text: str) -> int:
     """Reads one rank, or a host with one broker or more (the first)."""
     return ranks(handle, text)[0]
+
+
+def parent(handle: Flux, rank: int) -> int:
+    """The rank above another one, as the tree is now. OSError(EINVAL) for who has none."""
+    above = _parents(handle.rpc("overlay.topology", {"rank": 0}, nodeid=0).get())
+    if rank not in above:
+        raise OSError(EINVAL, f"rank {rank} has no parent")
+    return above[rank]
+
+
+def _parents(tree: dict[str, Any]) -> dict[int, int]:
+    """Who is below whom."""
+    above: dict[int, int] = {}
+    for child in tree["children"]:
+        above[child["rank"]] = tree["rank"]
+        above |= _parents(child)
+    return above
 
 
 def _by_host(handle: Flux, text: str) -> list[int]:

@@ -11,11 +11,13 @@ from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
 from flux.overlay.notices import Gone, Joined, Moved, Notice
 from flux.overlay.routes import Claim
-from flux.overlay.topology import Topology
-from flux.service import LATER, Call, Later, Service, request
-from flux.wire.message import USER, Message
+from flux.overlay.wired import wired
+from flux.service import LATER, Call, Later, Service, event, request
+from flux.wire.message import USER, Event, Message
 
 IN_ORDER = "administrative shutdown"
+PATIENCE = 1.0
+"""Seconds that brokers have to say who their children are."""
 
 
 class OverlayService(Service):
@@ -31,6 +33,8 @@ class OverlayService(Service):
         self._changed = now
         """When somebody below came or went."""
         self._watching: list[Call] = []
+        self._patients: dict[Call, str] = {}
+        """Who follows this broker's health, and the status that was said last."""
         self.host.port("neighbours").hearers.append(self._notice)
 
     async def stop(self) -> None:
@@ -46,14 +50,33 @@ class OverlayService(Service):
     # -- the tree ---------------------------------------------------------------------------------------------------
 
     @request(allow=USER)
-    def topology(self, call: Call, *, rank: int) -> dict[str, Any]:
-        """The tree below `rank`, as it was wired at the start."""
-        self._check(rank)
-        return _below(self.host.port("topology"), rank)
+    async def topology(self, call: Call, *, rank: int) -> dict[str, Any]:
+        """The tree below `rank`, this broker or a child of it, as it is wired now. Who is missing is a leaf."""
+        if rank == self.host.rank:
+            return await self._wired()
+        if rank not in self._node.children.ranks:
+            raise OSError(ENOENT, f"rank {rank} is neither this broker nor its direct child")
+        return await self.rpc("overlay.topology", {"rank": rank}, nodeid=rank)
 
     @request(allow=USER)
-    async def health(self, call: Call) -> dict[str, Any]:
-        """The status of this broker's subtree and of each child's: full, partial, degraded; offline or lost."""
+    def children(self, call: Call) -> dict[str, Any]:
+        """The ranks directly below this broker (ours)."""
+        return {"ranks": self._node.children.ranks}
+
+    @request(allow=USER)
+    async def health(self, call: Call) -> dict[str, Any] | Later:
+        """The status of this broker's subtree and of each child's: full, partial, degraded; offline or lost.
+
+        Who takes a stream is told again whenever that of the whole has changed.
+        """
+        if not call.request.streaming:
+            return await self._health()
+        self._patients[call] = ""
+        call.on_close = lambda: self._patients.pop(call)
+        await self._tell_patients()
+        return LATER
+
+    async def _health(self) -> dict[str, Any]:
         absent = await self._absent()
         tree, routes = self.host.port("topology"), self._node.router.routes
         gone = {one.rank for one in absent}
@@ -164,6 +187,34 @@ class OverlayService(Service):
         if not 0 <= rank < self.host.size:
             raise OSError(EINVAL, f"no rank {rank} in this instance")
 
+    async def _wired(self) -> dict[str, Any]:
+        """Asks all brokers below who their children are. Those that do not say are shown below the child they go by."""
+        tree, routes, children = self.host.port("topology"), self._node.router.routes, self._node.children
+        via = {rank: children.rank(link) for link in children for rank in routes.below(link)}
+        found = {self.host.rank: children.ranks}
+        if len(via) > len(children):
+            asked = await self.multicast("overlay.children", {}, sorted(via), within=PATIENCE)
+            found |= {rank: said["ranks"] for rank, said in asked.by_rank().items()}
+        absent = {one.rank for one in await self._absent()}
+        felt = {rank: felt_by(rank, absent, tree.parent) for rank in sorted(absent)}
+        mine = {rank: where for rank, where in felt.items() if where == self.host.rank or where in via}
+        return wired(self.host.rank, found, via | mine)
+
+    async def _tell_patients(self) -> None:
+        """Says how we are to those who follow it and know otherwise."""
+        if not self._patients:
+            return
+        health = await self._health()
+        for call, known in list(self._patients.items()):
+            if known != health["status"] and not call.closed:
+                self._patients[call] = health["status"]
+                call.respond(health)
+
+    @event("live.cstate")
+    def changed(self, event: Event) -> None:
+        """Somebody in the session has come or gone."""
+        self.run(self._tell_patients())
+
     async def _absent(self) -> list[Absent]:
         if self.host.rank == 0:
             return self._census.absent
@@ -187,6 +238,8 @@ class OverlayService(Service):
                 self._tell(ranks, "offline" if reason == IN_ORDER else "lost")
             case Moved():
                 self._changed = now
+        if self._patients:
+            self.run(self._tell_patients())
 
     def _tell(self, ranks: tuple[int, ...], word: str) -> None:
         children = set(self._node.children.ranks) if word == "full" else set(ranks)
@@ -198,11 +251,3 @@ class OverlayService(Service):
 def _ghost(one: Absent, now: float) -> dict[str, Any]:
     error = {"error": one.error} if one.error else {}
     return {"rank": one.rank, "status": one.status, "duration": now - one.since} | error
-
-
-def _below(tree: Topology, rank: int) -> dict[str, Any]:
-    return {
-        "rank": rank,
-        "size": tree.descendants(rank) + 1,
-        "children": [_below(tree, child) for child in tree.children(rank)],
-    }

@@ -47,7 +47,8 @@ class StateMachineService(Service):
         state = self._life.state
         if not call.request.streaming:
             return {"state": int(state)}
-        call.respond({"state": int(state)})
+        if state <= final:
+            call.respond({"state": int(state)})
         if state >= final:
             call.end()
         self._watching[call] = final

@@ -32,9 +32,11 @@ class View:
         payload = msg.payload() if isinstance(msg, Request | Response | Event) else None
         seen = {"timestamp": wall, "prefix": way, "rank": rank, "type": kind, "topic": topic}
         seen["payload_size"] = len(payload or b"")
-        if isinstance(msg, Response):
-            seen |= {"errnum": msg.errnum, "errstr": strerror(msg.errnum) if msg.errnum else "success"}
-        if self._full and payload is not None and isinstance(msg, Request | Response | Event):
+        errnum = msg.errnum if isinstance(msg, Response) else 0
+        seen |= {"errnum": errnum, "errstr": ""}
+        if self._full and isinstance(msg, Response) and errnum:
+            seen["errstr"] = msg.text() or strerror(errnum)
+        elif self._full and payload is not None and isinstance(msg, Request | Response | Event):
             seen["payload"] = _readable(msg)
         return seen
 

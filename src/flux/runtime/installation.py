@@ -4,8 +4,6 @@ import os
 import sys
 from errno import EINVAL
 
-from flux.commands.environment import flux_directory
-
 ABSENT = {
     "rc1_path": "modules are loaded by the broker itself",
     "rc3_path": "modules are unloaded by the broker itself",
@@ -29,7 +27,7 @@ def value(name: str) -> str:
         "confdir": os.path.join(_system(), "flux"),
         "rundir": "/run/flux",
         "libexecdir": os.path.join(sys.prefix, "libexec", "flux"),
-        "exec_path": flux_directory(),
+        "exec_path": command_directory(),
         "python_path": os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
         "man_path": os.path.join(sys.prefix, "share", "man"),
     }
@@ -38,6 +36,14 @@ def value(name: str) -> str:
     if name in ABSENT:
         raise OSError(EINVAL, f"{name} has no counterpart here: {ABSENT[name]}")
     raise OSError(EINVAL, f"{name} is invalid")
+
+
+def command_directory() -> str:
+    """Where the `flux` command of this installation is."""
+    named = os.path.abspath(sys.argv[0])
+    if os.path.basename(named) == "flux" and os.access(named, os.X_OK):
+        return os.path.dirname(named)
+    return os.path.dirname(sys.executable)
 
 
 def _system() -> str:
