@@ -12,9 +12,9 @@ from flux.core.handle import Flux
 def look(handle: Flux) -> dict[str, Any]:
     """The ranks that are up, slow (they are up as well) and down, as idsets."""
     size = int(handle.attr_get("size"))
-    down = {row[0]: row[1] for row in handle.rpc("overlay.absent", {}, nodeid=0).get()["absent"]}
+    down = ranks.missing(handle)
     torpid = handle.rpc("groups.get", {"name": "broker.torpid"}, nodeid=0).get()["members"]
-    return {"up": str(IDset(set(range(size)) - set(down))), "slow": torpid, "down": str(IDset(set(down)))}
+    return {"up": str(IDset(set(range(size)) - down)), "slow": torpid, "down": str(IDset(down))}
 
 
 def show(args: Namespace, *, missing: bool) -> int:
@@ -28,7 +28,7 @@ def show(args: Namespace, *, missing: bool) -> int:
             print(dumps(found))
         elif args.count:
             print(chosen.count())
-        elif args.hosts:
+        elif chosen and args.hosts:
             names = list(ranks.hosts(handle))
             print(Hostlist(list(dict.fromkeys(names[rank] for rank in chosen))))
         elif chosen:
