@@ -37,7 +37,7 @@ def parser() -> Parser:
     move.set_defaults(run=reparent)
     end = subcommand(commands, "panic", "End the broker at once.", "  flux comms -r 3 panic 'enough of it'")
     _rank(end)
-    end.add_argument("reason", metavar="REASON", nargs="*")
+    end.add_argument("reason", metavar="REASON", nargs="*", default=[])
     end.set_defaults(run=panic)
     return made
 
