@@ -31,6 +31,8 @@ class Circle:
         self._answer: asyncio.Future[bool] | None = None
         self._passed: list[int] = []
         """The ranks between us and the next one: who was passed over only because it had no parent comes back."""
+        self._said: dict[int, str] = {}
+        """Why each of them was passed over last, which is said once."""
         self.next: int | None = None
         """The rank of the next broker on the ring, None while it is open."""
 
@@ -122,6 +124,7 @@ class Circle:
                 try:
                     if await self._try(rank):
                         self.next = rank
+                        self._said.pop(rank, None)
                         return
                     silent = 0
                 except TimeoutError:
@@ -172,7 +175,9 @@ class Circle:
         return False
 
     def _pass_over(self, rank: int, link: bytes, reason: str) -> None:
-        self._broker.log(LOG_DEBUG, "overlay", f"ring: rank {rank} is passed over: {reason}")
+        if self._said.get(rank) != reason:
+            self._broker.log(LOG_DEBUG, "overlay", f"ring: rank {rank} is passed over: {reason}")
+            self._said[rank] = reason
         if link:
             self._broker.drop(link)
 

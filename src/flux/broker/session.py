@@ -15,7 +15,7 @@ from flux.broker.runlevels import BUILTINS, rc1
 from flux.broker.services import RESIDENT
 from flux.broker.uplink import Uplink
 from flux.overlay.lifecycle import State
-from flux.overlay.node import FOR_GOOD, SENT_AWAY
+from flux.overlay.node import FOR_GOOD, REPLACED, SENT_AWAY
 from flux.overlay.notices import Dismissed, Gone, Moved, Notice, ParentLost, ParentReady
 from flux.overlay.routes import Claim
 from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_WARNING, Service
@@ -316,8 +316,8 @@ class Session:
                     self._follow()
             case ParentLost("left"):
                 self._left.set()
-            case ParentLost(reason) if reason != FOR_GOOD and State.JOIN < self._life.state <= State.RUN:
-                self._run(self._seek(reason))
+            case ParentLost(why) if why not in (FOR_GOOD, REPLACED) and State.JOIN < self._life.state <= State.RUN:
+                self._run(self._seek(why))
             case ParentLost(reason):
                 self._parent_lost(reason)
             case Dismissed():
