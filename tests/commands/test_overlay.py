@@ -1,12 +1,15 @@
 """`flux overlay`, `up`, `down`, `topo`, `comms` and `snoop` in a session that is rewired, and loses a broker."""
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-from tests.session import Session
+from tests.session import FLUX, Session
 from tests.session import session as new_session
 
 KARY2 = """\
@@ -64,6 +67,25 @@ def test_who_is_marked_and_who_is_above_are_in_another_colour_or_in_brackets(tre
     plain = tree.flux("overlay", "status", "--highlight", "3").out.splitlines()
     assert ["<<" in line for line in plain] == [True, True, True, False, False, False, False]
     assert re.fullmatch(r"│  ├─ <<3 \S+>>: full", plain[2])
+
+
+def on_terminal(session: Session, *words: str) -> str:
+    """What a command shows where its output and errors are a terminal."""
+    ours, theirs = os.openpty()
+    with subprocess.Popen([FLUX, *words], env=os.environ | {"FLUX_URI": session.uri}, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        said = b""
+        with suppress(OSError):  # EIO: nobody has it open any more
+            while data := os.read(ours, 65536):
+                said += data
+    os.close(ours)
+    return said.decode()
+
+
+def test_on_a_terminal_the_tree_has_colours_and_reshaping_shows_how_far_it_is(tree: Session) -> None:
+    assert "\x1b[32mfull\x1b[0m" in on_terminal(tree, "topo")
+    said = on_terminal(tree, "overlay", "reshape", "kary:2")
+    assert "\r5 of 6 brokers are in their place\r\x1b[K0 of 7 brokers moved: kary:2" in said
 
 
 def test_ranks_have_hosts_and_parents(tree: Session) -> None:

@@ -1,6 +1,8 @@
 """`flux overlay reshape`: brokers move, one after the other, until the tree has another shape."""
 
+import sys
 from argparse import Namespace
+from collections.abc import Iterator
 
 from flux.base.idset import IDset
 from flux.commands import ranks
@@ -12,12 +14,24 @@ def reshape(handle: Flux, args: Namespace) -> int:
     """Runs `flux overlay reshape`. Who is missing is left out: those below it come below the next one above."""
     size = int(handle.attr_get("size"))
     shape, missing = topology(args.topology, size), ranks.missing(handle)
-    there = (rank for rank in range(1, size) if rank not in missing)
     # who is to be above is there before who is to be below
-    moved = sum(_place(handle, rank, _wanted(shape, rank, missing)) for rank in sorted(there, key=shape.level))
+    there = sorted((rank for rank in range(1, size) if rank not in missing), key=shape.level)
+    moved = sum(_place(handle, rank, _wanted(shape, rank, missing)) for rank in _watched(there))
     without = f" without {IDset(missing)}" if missing else ""
     print(f"{moved} of {size} brokers moved: {shape}{without}")
     return 0
+
+
+def _watched(ranks: list[int]) -> Iterator[int]:
+    """The ranks; on a terminal it is shown how far it has come, for each one takes a moment."""
+    shown = sys.stderr.isatty()
+    for done, rank in enumerate(ranks):
+        if shown:
+            sys.stderr.write(f"\r{done} of {len(ranks)} brokers are in their place")
+            sys.stderr.flush()
+        yield rank
+    if shown:
+        sys.stderr.write("\r\x1b[K")
 
 
 def _wanted(shape: Topology, rank: int, missing: set[int]) -> int:

@@ -1,8 +1,10 @@
 """`flux topo`: the tree as it is now, as text or for Graphviz."""
 
+import sys
 from collections.abc import Iterator
 
 from flux.commands import ranks
+from flux.commands.logview import wants_color
 from flux.commands.overlay import survey
 from flux.commands.overlayview import Branch, Look, as_json, draw
 from flux.commands.parser import Parser, command_parser
@@ -29,7 +31,7 @@ def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     with Flux() as handle:
         branch, hosts = survey(handle, 0, 0.5), list(ranks.hosts(handle))
-    look = Look(0, True, False, False, hosts, set())
+    look = Look(0, True, False, wants_color("auto", sys.stdout), hosts, set())
     lines = dot(branch, hosts) if args.dot else [as_json(branch, look)] if args.json else draw(branch, look)
     print("\n".join(lines))
     return 0
