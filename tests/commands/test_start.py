@@ -82,9 +82,9 @@ def test_flux_broker_is_a_session_of_one(tmp_path: Path) -> None:
 
 
 def test_attributes_are_set_by_options(tmp_path: Path) -> None:
-    program = "import flux; print(flux.Flux().attr_get('my.attr'))"
-    assert start(tmp_path, "-s2", "-S", "my.attr=x=1", sys.executable, "-c", program) == (0, "x=1\n", "")
-    assert start(tmp_path, "-s2", "-o", "-Smy.attr=2", sys.executable, "-c", program) == (0, "2\n", "")
+    program = "import flux; print(flux.Flux().attr_get('vendor.mine'))"
+    assert start(tmp_path, "-s2", "-S", "vendor.mine=x=1", sys.executable, "-c", program) == (0, "x=1\n", "")
+    assert start(tmp_path, "-s2", "-o", "-Svendor.mine=2", sys.executable, "-c", program) == (0, "2\n", "")
 
 
 def test_brokers_are_named_by_their_rank(tmp_path: Path) -> None:
@@ -96,6 +96,13 @@ def test_brokers_are_named_by_their_rank(tmp_path: Path) -> None:
 def test_a_command_that_leaves_something_behind_does_not(tmp_path: Path) -> None:
     assert start(tmp_path, "-s2", "setsid sleep 1000 & echo done")[:2] == (0, "done\n")
     assert start(tmp_path, "setsid sleep 1000 & echo done")[:2] == (0, "done\n")
+
+
+def test_a_session_that_ends_tells_its_jobs_so(tmp_path: Path) -> None:
+    job = "flux run -n2 sh -c 'echo up; exec sleep 1000'"
+    script = f"mkfifo $TMPDIR/up; {job} >$TMPDIR/up & exec 3<$TMPDIR/up; rm $TMPDIR/up; read a <&3; read b <&3; exit 3"
+    code, _, err = start(tmp_path, "-s2", script)
+    assert (code, err) == (3, "flux-run: error: rank 1: the session ends\n")
 
 
 def test_a_session_in_a_job_of_a_session(tmp_path: Path) -> None:
@@ -163,6 +170,18 @@ def test_a_run_directory_that_was_there_stays_with_what_is_in_it(signum: signal.
 def test_a_run_directory_that_was_not_there_is_made_and_removed() -> None:
     with TemporaryDirectory(dir="/tmp") as below:
         assert start(Path(below), "-s2", f"-Srundir={below}/run", f"ls {below}") == (0, "run\n", "")
+
+
+@pytest.mark.parametrize("second", [["start", "-s3"], ["start"], ["broker"]])
+def test_a_run_directory_that_a_session_uses_is_refused(tmp_path: Path, second: list[str]) -> None:
+    with TemporaryDirectory(dir="/tmp") as where, session(tmp_path, "-s2", f"-Srundir={where}") as running:
+        pid = broker_pid(running, 0)
+        code, out, err = start(tmp_path, *second[1:], f"-Srundir={where}", "echo up", command=second[0])
+        assert broker_pid(running, 1)
+        running.terminate()
+    assert (code, out) == (1, "")
+    assert err.endswith(f"rundir {where}: in use by another session: flux-broker-0, pid {pid}\n")
+    assert err.count("\n") == 1
 
 
 def test_too_few_open_files_are_a_refusal_with_the_numbers(tmp_path: Path) -> None:

@@ -2,15 +2,18 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.hosts.manager import Manager
 from tests.session import FLUX, Session
 
 PREFIX = f"fx{os.getpid() % 100000}"
 HUB = f"{PREFIX}-hub"
 PORT = 8050
+PROGRAM = ("sh", "-c", "echo $FLUX_URI; exec cat")
+"""What rank 0 runs: it says where the session is, and ends it at the end of its input."""
 
 
 def ip(*words: str) -> None:
@@ -35,11 +38,13 @@ class Host:
 
     def __init__(self, number: int) -> None:
         self.name, self.address = f"node{number}", f"10.77.0.{number + 1}"
+        self.address6 = f"fd00:77::{number + 1}"
         self.space, self._cable = f"{PREFIX}-{number}", f"cable{number}"
         ip("netns", "add", self.space)
         ip("-n", HUB, "link", "add", self._cable, "type", "veth", "peer", "name", "eth0", "netns", self.space)
         ip("-n", HUB, "link", "set", self._cable, "master", "bridge", "up")
         ip("-n", self.space, "addr", "add", f"{self.address}/24", "dev", "eth0")
+        ip("-n", self.space, "addr", "add", f"{self.address6}/64", "dev", "eth0", "nodad")
         ip("-n", self.space, "link", "set", "eth0", "up")
         ip("-n", self.space, "link", "set", "lo", "up")
 
@@ -56,11 +61,12 @@ class Host:
         words = ["tc", "-n", self.space, "qdisc", "add", "dev", "eth0", "root", "netem", *how]
         subprocess.run(words, check=True, capture_output=True)
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        """Starts a program here."""
+    def start(self, *words: str, env: dict[str, str] | None = None, fds: Sequence[int] = ()) -> "subprocess.Popen[str]":
+        """Starts a program here, which has also `env` and the files `fds`."""
         inside = ["ip", "netns", "exec", self.space, *words]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("FLUX_", "PMI_"))}
-        return subprocess.Popen(inside, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        around = {name: value for name, value in os.environ.items() if not name.startswith(("FLUX_", "PMI_"))}
+        pipe = subprocess.PIPE
+        return subprocess.Popen(inside, stdin=pipe, stdout=pipe, text=True, env=around | (env or {}), pass_fds=fds)
 
 
 def finish(process: "subprocess.Popen[str]") -> None:
@@ -85,12 +91,12 @@ def hosts(count: int) -> Iterator[list[Host]]:
                 ip("netns", "del", space)
 
 
-def configuration(made: list[Host], parents: dict[int, int], directory: Path) -> Path:
+def configuration(made: list[Host], parents: dict[int, int], directory: Path, period: str = "0.2s") -> Path:
     """Writes what brokers have to know: where each listens and who is its parent, the certificate, a fast heart."""
     certificate, path = directory / "cert", directory / "flux.toml"
     if not certificate.exists():
         subprocess.run([FLUX, "keygen", str(certificate)], check=True, capture_output=True)
-    lines = ["[heartbeat]", 'period = "0.2s"', "[bootstrap]", f'curve_cert = "{certificate}"', "hosts = ["]
+    lines = ["[heartbeat]", f'period = "{period}"', "[bootstrap]", f'curve_cert = "{certificate}"', "hosts = ["]
     for number, host in enumerate(made):
         end = f"tcp://{host.address}:{PORT}"
         parent = f', parent = "{made[parents[number]].name}"' if number in parents else ""
@@ -100,22 +106,23 @@ def configuration(made: list[Host], parents: dict[int, int], directory: Path) ->
 
 
 class Brokers:
-    """A session with a broker on each host."""
+    """A session with a broker on each host, all of which are started alike."""
 
-    def __init__(self, made: list[Host], conf: Path) -> None:
-        self._made, self._conf = made, conf
+    def __init__(self, made: list[Host], start: Callable[[int], "subprocess.Popen[str]"]) -> None:
+        self._start = start
         self._processes: dict[int, subprocess.Popen[str]] = {}
         for number in reversed(range(len(made))):  # whoever comes too early waits for its parent
             self.start(number)
+
+    def await_session(self) -> None:
+        """Waits until the session is up."""
         out = self._processes[0].stdout
         assert out is not None
         self.session = Session(out.readline().strip())
 
     def start(self, number: int) -> None:
         """Starts the broker of a host."""
-        program = ["sh", "-c", "echo $FLUX_URI; exec cat"] if number == 0 else []
-        words = [FLUX, "broker", "-c", str(self._conf), "-S", f"hostname={self._made[number].name}", *program]
-        self._processes[number] = self._made[number].start(*words)
+        self._processes[number] = self._start(number)
 
     def kill(self, number: int) -> None:
         """Ends a broker at once."""
@@ -135,10 +142,38 @@ class Brokers:
 
 
 @contextmanager
-def session(made: list[Host], parents: dict[int, int], directory: Path) -> Iterator[Brokers]:
-    """A session on these hosts."""
-    brokers = Brokers(made, configuration(made, parents, directory))
+def session(made: list[Host], parents: dict[int, int], directory: Path, period: str = "0.2s") -> Iterator[Brokers]:
+    """A session on these hosts, whose brokers find each other by configuration."""
+    conf = configuration(made, parents, directory, period)
+
+    def start(number: int) -> "subprocess.Popen[str]":
+        words = [FLUX, "broker", "-c", str(conf), "-S", f"hostname={made[number].name}"]
+        return made[number].start(*words, *(() if number else PROGRAM))
+
+    brokers = Brokers(made, start)
     try:
+        brokers.await_session()
         yield brokers
     finally:
         brokers.stop()
+
+
+@contextmanager
+def session_by_pmi(made: list[Host], *options: str) -> Iterator[Brokers]:
+    """A session on these hosts, whose brokers find each other by PMI."""
+    manager = Manager(len(made))
+
+    def start(number: int) -> "subprocess.Popen[str]":
+        fd = manager.theirs[number].fileno()
+        told = {"PMI_FD": str(fd), "PMI_RANK": str(number), "PMI_SIZE": str(len(made))}
+        words = [FLUX, "broker", "-S", f"hostname={made[number].name}", *options, *(() if number else PROGRAM)]
+        return made[number].start(*words, env=told, fds=[fd])
+
+    brokers = Brokers(made, start)
+    try:
+        manager.serve()
+        brokers.await_session()
+        yield brokers
+    finally:
+        brokers.stop()
+        manager.close()

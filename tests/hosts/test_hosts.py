@@ -11,7 +11,7 @@ import pytest
 from flux.wire.message import STREAMING
 from tests.broker.raw import RawClient
 from tests.broker.test_failures import logged, members, unharmed
-from tests.hosts.hosts import Brokers, Host, configuration, finish, hosts, impossible
+from tests.hosts.hosts import Brokers, Host, configuration, finish, hosts, impossible, session_by_pmi
 from tests.hosts.hosts import session as new_session
 from tests.session import FLUX, Session
 
@@ -52,14 +52,35 @@ def test_a_session_spans_hosts(four: tuple[list[Host], Brokers]) -> None:
     assert session.flux("getattr", "hostlist").out == "node[0-3]\n"
     assert session.flux("getattr", "tbon.endpoint").out == "tcp://10.77.0.1:8050\n"
     assert session.flux("overlay", "parentof", "3").out == "1\n"
-    assert sorted(session.flux("run", "-n", "4", "sh", "-c", "echo $FLUX_TASK_RANK").out.split()) == [
-        "0",
-        "1",
-        "2",
-        "3",
-    ]
-    assert session.flux("ping", "--ring", "-c1", "3").code == 0
+    works(session)
     assert set(brokers.end().values()) == {0}
+
+
+def works(session: Session) -> None:
+    """Whatever goes through several of four brokers does: requests, jobs, barriers, the ring, events."""
+    assert sorted(session.flux("run", "-n4", "sh", "-c", "echo $FLUX_TASK_RANK").out.split()) == list("0123")
+    assert session.flux("exec", "-r", "all", FLUX, "barrier", "--nprocs=4", "everybody") == (0, "", "")
+    assert session.flux("ping", "--ring", "-c1", "3").code == 0
+    with RawClient(session.uri) as listener:
+        assert listener.rpc("event.subscribe", {"topic": "hosts."}).errnum == 0
+        assert session.flux("exec", "-r", "3", FLUX, "event", "pub", "hosts.hello").code == 0
+        assert listener.next().topic == "hosts.hello"
+
+
+@pytest.mark.parametrize(
+    ("hint", "end"),
+    [("default-route", "tcp://10.77.0.3:"), ("eth0", "tcp://10.77.0.3:"), ("fd00:77::/64", "tcp://[fd00:77::3]:")],
+)
+def test_a_session_that_pmi_boots_spans_hosts_by_the_address_that_the_hint_says(hint: str, end: str) -> None:
+    with hosts(4) as made, session_by_pmi(made, "-Stbon.topo=kary:1", f"-Stbon.interface-hint={hint}") as brokers:
+        session = brokers.session
+        assert session.flux("getattr", "hostlist").out == "node[0-3]\n"
+        assert session.flux("overlay", "parentof", "3").out == "2\n"
+        with RawClient(session.uri) as client:
+            found = client.rpc("attr.get", {"name": "tbon.parent-endpoint"}, nodeid=3).body()["value"]
+        assert found.startswith(end)
+        works(session)
+        assert set(brokers.end().values()) == {0}
 
 
 def test_a_cable_that_is_pulled_costs_its_host_and_nobody_below_it(four: tuple[list[Host], Brokers]) -> None:
@@ -86,6 +107,20 @@ def test_a_broker_that_comes_back_under_its_rank_is_taken_for_the_old_one(four: 
         members(watching, "0-3")
         assert session.flux("exec", "-r", "3", "flux", "getattr", "rank").out == "3\n"
     assert set(brokers.end().values()) == {0}
+
+
+def test_a_broker_that_comes_back_before_anybody_missed_it_is_taken_for_the_old_one(tmp_path: Path) -> None:
+    with hosts(4) as made, new_session(made, PARENTS, tmp_path, period="1h") as brokers:
+        session = brokers.session
+        with online(session) as watching:
+            made[3].unplug()
+            brokers.kill(3)  # nobody hears of that
+            made[3].plug()
+            brokers.start(3)
+            assert members(watching, "0-2") == ["0-2"]
+            members(watching, "0-3")
+            assert session.flux("exec", "-r", "3", "flux", "getattr", "rank").out == "3\n"
+        assert set(brokers.end().values()) == {0}
 
 
 def test_a_stranger_with_another_key_is_logged_and_nothing_changes(

@@ -1,11 +1,25 @@
 """The run directory: whose it is, how long its name may be, and that it goes."""
 
+import os
+import subprocess
+import sys
+from errno import EBUSY
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from flux.runtime.rundir import LONGEST_NAME, SOCKET_PATH_MAX, check, claim, make, make_private, remove
+from flux.runtime.rundir import (
+    LONGEST_NAME,
+    SOCKET_PATH_MAX,
+    check,
+    claim,
+    hold,
+    make,
+    make_private,
+    release,
+    remove,
+)
 
 
 def test_it_is_private_and_below_tmpdir() -> None:
@@ -65,3 +79,30 @@ def test_a_directory_of_somebody_s_choice_is_made_if_it_is_not_there(tmp_path: P
     with pytest.raises(OSError, match=r"/nowhere/run: No such file"):
         claim("/nowhere/run")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_broker_of_each_rank_holds_it(tmp_path: Path) -> None:
+    where = str(tmp_path)
+    first, other = hold(where, 0), hold(where, 1)
+    with pytest.raises(OSError, match=f"rundir {where}: in use by another session: .*-0, pid {os.getpid()}$") as busy:
+        hold(where, 0)
+    assert busy.value.errno == EBUSY
+    release(where, 0, first)
+    release(where, 0, hold(where, 0))
+    release(where, 1, other)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_who_is_killed_holds_it_no_more(tmp_path: Path) -> None:
+    program = (
+        "import sys; from flux.runtime.rundir import hold; hold(sys.argv[1], 0); print(flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline()
+        with pytest.raises(OSError, match=f"pid {holder.pid}$"):
+            hold(str(tmp_path), 0)
+        holder.kill()
+        holder.wait()
+        release(str(tmp_path), 0, hold(str(tmp_path), 0))

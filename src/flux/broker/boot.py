@@ -99,9 +99,9 @@ def _by_tcp(attributes: AttributeTable) -> Reach:
     hint = attributes.lookup("tbon.interface-hint", "default-route")
 
     def bind() -> tuple[str, str]:
-        from flux.runtime.interfaces import address  # most sessions need none
+        from flux.runtime.interfaces import address, any_port  # most sessions need none
 
-        end = f"tcp://{address(hint)}:*"
+        end = any_port(address(hint))
         return end, end
 
     return Reach(False, fresh_keys(), bind)

@@ -78,11 +78,14 @@ class ModuleTable:
         """Loads a service that is part of the broker."""
         return await self._load(service, RESIDENT, ())
 
-    async def remove(self, name: str) -> None:
-        """Unloads a module by its name, or the path it is from; also one that is still loading. OSError(ENOENT)."""
+    async def remove(self, name: str, why: str = "") -> None:
+        """Unloads a module by its name, or the path it is from; also one that is still loading. OSError(ENOENT).
+
+        `why` is for those whom it owes an answer.
+        """
         loaded = self._lookup(name)
         if loaded.ending is None:
-            loaded.ending = self._broker.loop.create_task(self._end(loaded))
+            loaded.ending = self._broker.loop.create_task(self._end(loaded, why))
         await asyncio.shield(loaded.ending)
 
     async def dismiss(self, name: str) -> None:
@@ -172,21 +175,21 @@ class ModuleTable:
 
     # -- unloading --------------------------------------------------------------------------------------------------
 
-    async def _end(self, loaded: Loaded) -> None:
+    async def _end(self, loaded: Loaded, why: str = "") -> None:
         if loaded.state is State.INIT and loaded.starting is not None:
             loaded.starting.cancel()
             await asyncio.wait([loaded.starting])
         if self._modules.get(loaded.name) is loaded:
-            await self._take_down(loaded)
+            await self._take_down(loaded, why)
 
-    async def _take_down(self, loaded: Loaded) -> None:
+    async def _take_down(self, loaded: Loaded, why: str = "") -> None:
         loaded.state = State.FINALIZING
         service = loaded.service
         try:
             if service is not None:
                 for name in (service.name, *service.aliases):
                     self._broker.unregister(name, service.id)
-                await service.take_down()
+                await service.take_down(why)
         except Exception:
             self._host.log(LOG_ERR, loaded.name, traceback.format_exc().rstrip())
         finally:

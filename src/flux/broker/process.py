@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from flux.base.config import Config
@@ -73,6 +74,7 @@ class Process:
         self._uuid = boot.identity(pmi)
         self._own_rundir = self._own_statedir = ""
         self._lock = -1
+        self._release: Callable[[], None] = lambda: None
 
     async def run(self) -> int:
         """Starts, runs, ends. The run directory goes with us if we made it, or if who made it is gone."""
@@ -99,6 +101,7 @@ class Process:
             if wiring is not None:
                 wiring.close()
             await self._spawner.close()
+            self._release()
             for own in filter(None, (self._own_statedir, self._own_rundir)):
                 rundir.remove(own)
             if self._lock >= 0:
@@ -125,7 +128,9 @@ class Process:
             rundir.check(given)
         else:
             self._own_rundir = rundir.make()
-        table.fix("rundir", os.path.abspath(given) if given else self._own_rundir)
+        where = os.path.abspath(given) if given else self._own_rundir
+        self._release = partial(rundir.release, where, self._pmi.rank, rundir.hold(where, self._pmi.rank))
+        table.fix("rundir", where)
         table.fix("rundir-cleanup", table.lookup("rundir-cleanup", "0" if given else "1"))
         self._claim_statedir(table)
         return table

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from math import inf
 
 from flux.broker.attributes import AttributeTable
 from flux.runtime.terminal import typed
@@ -19,6 +20,9 @@ PRIVATE = (
 PRIVATE_PREFIXES = ("PMI_", "SLURM_", "PMIX_", "PALS_")
 """What told us how to start is not for those whom we start."""
 
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+AT_ONCE = 1.0
+"""Seconds in which two of them are one, which came to our process group and by `flux start`."""
 KILL_AFTER = 5.0
 """Seconds that a program has to end when the session does, before it is killed."""
 
@@ -30,6 +34,8 @@ class InitialProgram:
         self._command, self._attributes, self._spawn = command, attributes, spawn
         self._process: Process | None = None
         self._starting = False
+        self._asked = inf
+        """When it was first asked to end."""
         self._early: list[int] = []
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -64,6 +70,8 @@ class InitialProgram:
 
     def signal(self, signum: int) -> bool:
         """Passes a signal on to it, once it runs; False if there is no program."""
+        if signum in ENDING:
+            signum = self._ending(signum)
         if self._process is not None:
             if not typed(signum):  # else it has it from the terminal, as everybody in our process group
                 self._kill(signum)
@@ -72,13 +80,22 @@ class InitialProgram:
         return not self.absent
 
     def stop(self) -> None:
-        """Ends it with the session: SIGHUP to a shell (which ignores SIGTERM), SIGTERM to others, then SIGKILL."""
+        """Ends it with the session, in KILL_AFTER seconds at most."""
         if self._process is None and not self._starting:
             if not self._ended.done():
                 self._ended.set_result(0)
         elif not self._ended.done():
-            self.signal(signal.SIGHUP if self.interactive else signal.SIGTERM)
+            self._asked = inf
+            self.signal(signal.SIGTERM)
             asyncio.get_running_loop().call_later(KILL_AFTER, self.signal, signal.SIGKILL)
+
+    def _ending(self, signum: int) -> int:
+        """What it gets: SIGKILL if it was asked before; a shell SIGHUP for SIGTERM, which it ignores."""
+        now = asyncio.get_running_loop().time()
+        self._asked = min(self._asked, now)
+        if now - self._asked > AT_ONCE:
+            return signal.SIGKILL
+        return signal.SIGHUP if self.interactive and signum == signal.SIGTERM else signum
 
     def _kill(self, signum: int) -> None:
         if self._process is not None:

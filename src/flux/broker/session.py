@@ -20,6 +20,7 @@ from flux.overlay.notices import Dismissed, Gone, Moved, Notice, ParentLost, Par
 from flux.overlay.routes import Claim
 from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_WARNING, Service
 
+SESSION_ENDS, BROKER_LEAVES = "the session ends", "the broker leaves the session"
 GOODBYE_TIMEOUT = 5.0
 """Seconds that the parent has to answer our goodbye."""
 
@@ -29,7 +30,7 @@ class Modules(Protocol):
 
     async def load(self, name: str, args: Sequence[str] = (), *, alias: str = "") -> Any: ...
     async def adopt(self, service: type[Service]) -> Any: ...
-    async def remove(self, name: str) -> None: ...
+    async def remove(self, name: str, why: str = "") -> None: ...
     def names(self) -> list[str]: ...
 
 
@@ -81,6 +82,8 @@ class Session:
         self._tasks: set[asyncio.Task[None]] = set()
         self._following: asyncio.Task[None] | None = None
         self._resident: Service | None = None
+        self._farewell = BROKER_LEAVES if host.rank else SESSION_ENDS
+        """What those are told whom a module owes an answer."""
         self._left: asyncio.Event = asyncio.Event()
         self._program_ended = asyncio.Event()
         broker.hearers.append(self._notice)
@@ -248,6 +251,7 @@ class Session:
                 if answer["state"] == State.RUN:
                     self.post("quorum-full")
                 elif answer["state"] > State.RUN:
+                    self._farewell = SESSION_ENDS
                     self.post("shutdown")
         except OSError as error:
             if error.errno != EHOSTUNREACH:  # the parent is lost: that is told otherwise
@@ -292,7 +296,7 @@ class Session:
 
     async def _unload(self, name: str) -> None:
         try:
-            await self._modules.remove(name)
+            await self._modules.remove(name, self._farewell)
         except OSError as error:
             self._host.log(LOG_INFO, "broker", f"{name}: {error.strerror}")
 

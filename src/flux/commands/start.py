@@ -20,7 +20,8 @@ EXAMPLES = """\
   flux start --statedir ./state     go on with the key-value store that was left in ./state
   mpiexec -n 4 flux start ./script  one session, a broker on each of mpiexec's processes
 
-The exit code is that of the command, or 128 and the signal that ended it.
+The exit code is that of the command, or 128 and the signal that ended it. SIGTERM and SIGHUP are passed on to the
+command; it is killed by another one after a second or later.
 """
 
 BROKER_OPTS = ("-o", "--broker-opts")
@@ -121,6 +122,7 @@ def _session(size: int, options: BrokerOptions, hosts: list[str]) -> int:
     given = options.attributes.get("rundir", "")
     where = os.path.abspath(given) if given else rundir.make()
     ours = not given or rundir.claim(where)
+    rundir.release(where, 0, rundir.hold(where, 0))  # who has it is said once, not by every broker
     cleanup = options.attributes.get("rundir-cleanup", str(int(ours)))
     shared = options._replace(attributes=options.attributes | {"rundir": where, "rundir-cleanup": cleanup})
 

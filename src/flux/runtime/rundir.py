@@ -2,7 +2,8 @@
 
 import os
 from contextlib import suppress
-from errno import EACCES, EEXIST, ENAMETOOLONG, ENOENT
+from errno import EACCES, EBUSY, EEXIST, ENAMETOOLONG, ENOENT
+from fcntl import LOCK_EX, LOCK_NB, flock
 
 SOCKET_PATH_MAX = 103
 """Bytes of a socket's path that every system takes (macOS 103, Linux 107)."""
@@ -45,6 +46,33 @@ def check(path: str) -> None:
         raise OSError(ENAMETOOLONG, f"rundir {path}: too long for a socket's path")
 
 
+def hold(path: str, rank: int) -> int:
+    """Keeps other brokers of the same rank out of a run directory, until `release` with what this returns, or until
+    this process ends. OSError(EBUSY) says who holds it already."""
+    while True:
+        fd = os.open(_lock(path, rank), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            flock(fd, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(fd, 20).decode(errors="replace")
+            os.close(fd)
+            raise OSError(
+                EBUSY, f"rundir {path}: in use by another session: flux-broker-{rank}, pid {holder}"
+            ) from None
+        if _is_there(fd, _lock(path, rank)):
+            os.ftruncate(fd, 0)
+            os.write(fd, str(os.getpid()).encode())
+            return fd
+        os.close(fd)  # its last holder has just let go of it
+
+
+def release(path: str, rank: int, fd: int) -> None:
+    """Lets others use it, and leaves nothing of ours in it."""
+    with suppress(OSError):
+        os.unlink(_lock(path, rank))
+    os.close(fd)
+
+
 def make_private(path: str) -> None:
     """Makes a directory that only we can use. OSError names it."""
     try:
@@ -85,3 +113,15 @@ def _made(path: str) -> str:
             raise OSError(EEXIST, f"{path}: somebody was here first") from None
         raise
     return path
+
+
+def _lock(path: str, rank: int) -> str:
+    return f"{path}/lock-{rank}"
+
+
+def _is_there(fd: int, path: str) -> bool:
+    """Whether a path still leads to an open file."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False

@@ -24,3 +24,9 @@ class Tuning(NamedTuple):
 
 
 DEFAULT = Tuning()
+
+
+def allow_ipv6(socket: zmq.Socket[bytes], endpoint: str) -> None:
+    """Lets a socket use an endpoint that is an IPv6 address. Others do not see their addresses as mapped ones."""
+    if "[" in endpoint:
+        socket.setsockopt(zmq.IPV6, 1)

@@ -9,6 +9,7 @@ import zmq
 from flux.runtime import curve
 from flux.runtime.curve import Keys
 from flux.runtime.monitor import Monitor
+from flux.runtime.tuning import allow_ipv6
 from flux.runtime.zsocket import Reader
 
 SOON, LATE = 5, 1000
@@ -78,6 +79,7 @@ class Upward:
     def _secure(self, socket: zmq.Socket[bytes], keys: Keys | None, endpoint: Endpoint) -> None:
         socket.setsockopt(zmq.RECONNECT_IVL, SOON)  # who is called may not be there yet
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, LATE)
+        allow_ipv6(socket, endpoint.tree)
         if keys is not None:
             curve.join(socket, keys, endpoint.pubkey.encode())
 

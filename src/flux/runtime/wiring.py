@@ -21,7 +21,7 @@ from flux.overlay.router import LEEWARD, RINGWARD, UPWARD
 from flux.runtime import curve, tuning
 from flux.runtime.curve import Gatekeeper, Keys
 from flux.runtime.monitor import Doorkeeper
-from flux.runtime.tuning import Tuning
+from flux.runtime.tuning import Tuning, allow_ipv6
 from flux.runtime.upward import Endpoint, Heard, Upward
 from flux.runtime.zsocket import Reader
 from flux.wire.codec import decode, encode
@@ -259,6 +259,7 @@ class Wiring:
 
 def _bind(socket: zmq.Socket[bytes], endpoint: str) -> None:
     """Binds; OSError names an endpoint that cannot be."""
+    allow_ipv6(socket, endpoint)
     try:
         socket.bind(endpoint)
     except zmq.ZMQError as error:

@@ -46,6 +46,8 @@ class Service(Defaults):
     def __init__(self, host: Host, args: Sequence[str] = ()) -> None:
         super().__init__(host)
         self.args = tuple(args)
+        self.farewell = f"{self.name} was unloaded"
+        """Why it answers no more, for those whom it owes an answer when it ends."""
         self.__timers: dict[str, Timer] = {}
         self.__followed: list[tuple[str, Callable[[str], None]]] = []
         self.__reductions = Reductions(self)
@@ -67,8 +69,9 @@ class Service(Defaults):
         for method, seconds in self.periods.items():
             self.every(seconds, getattr(self, method), name=method)
 
-    async def take_down(self) -> None:
+    async def take_down(self, why: str = "") -> None:
         """Called by the broker: refuses what is open, takes back what it contributed, ends tasks and timers."""
+        self.farewell = why or self.farewell
         try:
             await self.stop()
         finally:
@@ -79,8 +82,8 @@ class Service(Defaults):
                 timer.cancel()
             self.__timers.clear()
             for call in self.open_calls():
-                call.refuse(ENOSYS, f"{self.name} was unloaded")
-            self.give_up(f"{self.name} was unloaded")
+                call.refuse(ENOSYS, self.farewell)
+            self.give_up(self.farewell)
             await self.end_tasks()
             self.take_leave()
 

@@ -364,15 +364,16 @@ def test_a_node_that_waits_is_not_sent_home_by_what_it_asked_before() -> None:
     play(scenario, size=3)
 
 
-def test_unloading_wreck_kills_what_it_runs() -> None:
+@pytest.mark.parametrize("why", ["", "the session ends"])
+def test_unloading_wreck_kills_what_it_runs(why: str) -> None:
     async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
         job = Job(flux, 0, 2, "0,2")
         await job.hear("start")
-        unloading = flux.loop.create_task(flux[2].modules.remove("wreck"))
+        unloading = flux.loop.create_task(flux[2].modules.remove("wreck", why))
         await flux.settle()
         die(spawn)
         await unloading
-        assert (await job.hear("exception"))["note"] == "rank 2: wreck was unloaded"
+        assert (await job.hear("exception"))["note"] == f"rank 2: {why or 'wreck was unloaded'}"
         await flux.settle()
         die(spawn)
         assert (await job.end())["status"] == 9

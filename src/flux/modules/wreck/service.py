@@ -57,7 +57,7 @@ class Wreck(Service):
         """Kills what runs here, and waits until it is dead."""
         self._none_left.clear()
         for hosted in self._busy:
-            hosted.shell.give_up(f"rank {self.host.rank}: wreck was unloaded")
+            hosted.shell.give_up(f"rank {self.host.rank}: {self.farewell}")
         if self._busy:
             await self._none_left.wait()
 
