@@ -216,6 +216,13 @@ def test_what_was_stored_lately_may_yet_be_committed(connection: Any) -> None:
     assert waiting not in refs(connection)
 
 
+def test_what_a_store_begins_with_stays_however_old_it_is(connection: Any) -> None:
+    store = opened(connection)
+    empty = add(store, connection, treeobj.encode(treeobj.directory()))
+    collect(store, connection)
+    assert refs(connection) == {empty}
+
+
 def test_garbage_that_is_stored_again_is_young(connection: Any) -> None:
     store = opened(connection)
     commit(store, connection, {"a": b"old"})
