@@ -23,7 +23,9 @@ REST = 0.008
 BUSY = 5.0
 """Seconds to wait for somebody who looks into the file from outside."""
 
-DURABLE = ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 0")
+LOG = 16 << 20
+"""Bytes of the log that are kept for its next beginning; a larger one was so once."""
+DURABLE = ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 0", f"journal_size_limit = {LOG}")
 """A commit is in the log, which the kernel keeps whoever dies; only a crash of the machine may take the last ones."""
 PASSING = ("locking_mode = EXCLUSIVE", "journal_mode = MEMORY", "synchronous = OFF")
 
