@@ -148,6 +148,8 @@ def test_an_attribute_chooses_among_backing_stores(backing: str) -> None:
 def test_a_module_that_is_not_there_cannot_be_chosen() -> None:
     with pytest.raises(FileNotFoundError, match="no such module"):
         Modprobe(MODULES).choosing("content-backing", "content-tape")
+    with pytest.raises(OSError, match="barrier: does not provide content-backing"):
+        Modprobe(MODULES).choosing("content-backing", "barrier")
 
 
 def test_it_is_described_by_todays_keys() -> None:

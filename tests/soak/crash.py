@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
+from errno import ENOTSUP
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -18,6 +19,8 @@ from flux.runtime.linux import descendants
 from tests.session import FLUX
 
 ROUNDS, WRITERS = 3, 3
+SPACES = {"w2": "mine"}
+"""The namespaces of writers, besides the primary one."""
 MOST = 500
 """Commits of one writer before the session dies, at most."""
 LARGE = 20_000
@@ -28,7 +31,7 @@ class Writer(Thread):
 
     def __init__(self, uri: str, name: str, last: int, enough: int) -> None:
         super().__init__(daemon=True)
-        self.label, self.done = name, Event()
+        self.label, self.space, self.done = name, SPACES.get(name), Event()
         self.told = self.tried = last
         self._until = last + enough
         self.version = 0
@@ -38,6 +41,11 @@ class Writer(Thread):
         """Until the session is gone."""
         with suppress(OSError):
             handle = flux.Flux(self._uri)
+            if self.space:
+                with suppress(FileExistsError):
+                    handle.rpc(
+                        "kvs.namespace-create", {"namespace": self.space, "owner": os.getuid(), "flags": 0}
+                    ).get()
             while True:
                 self._commit(handle, self.tried + 1)
                 if self.told >= self._until:
@@ -46,10 +54,11 @@ class Writer(Thread):
 
     def _commit(self, handle: flux.Flux, number: int) -> None:
         self.tried = number
-        flux.kvs.put(handle, f"{self.label}.one", number)
-        flux.kvs.put(handle, f"other.{self.label}", str(number) * (LARGE if number % 10 == 0 else 1))
-        answer = flux.kvs.commit_async(handle).get()
-        self.told, self.version = number, answer["rootseq"]
+        txn = flux.kvs.KVSTxn(handle, namespace=self.space)
+        txn.put(f"{self.label}.one", number)
+        txn.put(f"other.{self.label}", str(number) * (LARGE if number % 10 == 0 else 1))
+        answer = txn.commit_async().get()
+        self.told, self.version = number, 0 if self.space else answer["rootseq"]
 
 
 class Running:
@@ -130,10 +139,11 @@ def _look(state: str, told: dict[str, int], version: int, tried: dict[str, int])
     handle = flux.Flux(running.uri)
     found = {}
     for name, last in told.items():
-        one = flux.kvs.get(handle, f"{name}.one") if last or flux.kvs.exists(handle, f"{name}.one") else 0
+        space = SPACES.get(name)
+        one = flux.kvs.get(handle, f"{name}.one", space) if last or _is_there(handle, f"{name}.one", space) else 0
         assert last <= one <= tried[name], f"{name}: {one} is there, {last} was acknowledged, {tried[name]} was tried"
         if one:
-            other = str(flux.kvs.get(handle, f"other.{name}"))
+            other = str(flux.kvs.get(handle, f"other.{name}", space))
             assert other == str(one) * (LARGE if one % 10 == 0 else 1), f"{name}: {one} is half there"
         found[name] = one
     sequence = handle.rpc("kvs.getroot", {"namespace": "primary"}).get()["rootseq"]
@@ -143,3 +153,13 @@ def _look(state: str, told: dict[str, int], version: int, tried: dict[str, int])
     handle.close()
     running.end()
     return found, sequence
+
+
+def _is_there(handle: flux.Flux, key: str, space: str | None) -> bool:
+    """Nothing was acknowledged: not even the namespace has to be there."""
+    try:
+        return flux.kvs.exists(handle, key, space)
+    except OSError as error:
+        if error.errno != ENOTSUP:
+            raise
+        return False

@@ -92,11 +92,13 @@ class Modprobe:
         self._alternatives[service] = name
 
     def choosing(self, service: str, name: str) -> "Modprobe":
-        """This table with one module chosen for a service; with none of them for "none". OSError(ENOENT)."""
+        """This table with one module chosen for a service; with none of them for "none". OSError: ENOENT, EINVAL."""
         made = Modprobe(self._entries.values())
         made._alternatives |= self._alternatives
         if name != "none":
             made.choose(service, name)
+            if service not in self._entries[name].provides:
+                raise OSError(EINVAL, f"{name}: does not provide {service}")
             return made
         for entry in self._entries.values():
             if service in entry.provides:

@@ -23,5 +23,8 @@ def rc1(attribute: Callable[[str], str]) -> list[Entry]:
 
     table = modprobe.table()
     if there(BACKING):
-        table = table.choosing("content-backing", attribute(BACKING))
+        try:
+            table = table.choosing("content-backing", attribute(BACKING))
+        except OSError as error:
+            raise OSError(error.errno, f"{BACKING}: {error.strerror}") from None
     return table.enabled(Facts(attr=there, env=modprobe.env))

@@ -5,7 +5,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from errno import EBUSY, EFBIG, EIO, ENOMEM, ENOSPC, EPERM, EROFS
+from errno import ENOSPC
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from flux.runtime.checkpointer import Checkpointer
 from flux.runtime.database_port import Slices, Told, Work
+from flux.runtime.transaction import refusal, roll_back, transact
 
 T = TypeVar("T")
 
@@ -23,19 +24,11 @@ REST = 0.008
 BUSY = 5.0
 """Seconds to wait for somebody who looks into the file from outside."""
 
-DURABLE = ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 0")
+LOG = 16 << 20
+"""Bytes of the log that are kept for its next beginning; a larger one was so once."""
+DURABLE = ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 0", f"journal_size_limit = {LOG}")
 """A commit is in the log, which the kernel keeps whoever dies; only a crash of the machine may take the last ones."""
 PASSING = ("locking_mode = EXCLUSIVE", "journal_mode = MEMORY", "synchronous = OFF")
-
-ERRNOS = {
-    sqlite3.SQLITE_FULL: ENOSPC,
-    sqlite3.SQLITE_READONLY: EROFS,
-    sqlite3.SQLITE_PERM: EPERM,
-    sqlite3.SQLITE_BUSY: EBUSY,
-    sqlite3.SQLITE_LOCKED: EBUSY,
-    sqlite3.SQLITE_TOOBIG: EFBIG,
-    sqlite3.SQLITE_NOMEM: ENOMEM,
-}
 
 
 class Job(NamedTuple):
@@ -157,7 +150,7 @@ class SQLite:
         )
         for setting in (*new, *(DURABLE if self._durable else PASSING)):
             connection.execute(f"PRAGMA {setting}").fetchall()
-        _transact(connection, prepare)
+        transact(connection, prepare)
         if self._checkpointer is not None:
             self._checkpointer.open()
         self._opened = True
@@ -206,23 +199,23 @@ class SQLite:
         self._grouped += writes
         if writes and len(jobs) > 1:
             with suppress(Exception):  # then each is tried alone: who is to blame fails, and nobody else
-                return _transact(self._connection, lambda connection: [(job.work(connection), None) for job in jobs])
+                return transact(self._connection, lambda connection: [(job.work(connection), None) for job in jobs])
         return [self._alone(job) for job in jobs]
 
     def _alone(self, job: Job) -> Outcome:
         try:
             return self._done(job), None
         except Exception as error:
-            full = self._refusal(error)
+            full = refusal(self.path, error)
         if full.errno != ENOSPC or not self._made_room():
             return None, full
         try:
             return self._done(job), None
         except Exception as error:
-            return None, self._refusal(error)
+            return None, refusal(self.path, error)
 
     def _done(self, job: Job) -> Any:
-        return _transact(self._connection, job.work) if job.writes else job.work(self._connection)
+        return transact(self._connection, job.work) if job.writes else job.work(self._connection)
 
     def _made_room(self) -> bool:
         """A full disk: what is in the log, much of it several times over, may fit into the database."""
@@ -238,8 +231,8 @@ class SQLite:
         except StopIteration:
             self._end(task, None)
         except Exception as error:
-            _roll_back(self._connection)
-            self._end(task, self._refusal(error))
+            roll_back(self._connection)
+            self._end(task, refusal(self.path, error))
         else:
             self._tell([(_passed_on(task.each), (found, None))])
         self._resume = monotonic() + REST if self._lively else 0.0
@@ -252,38 +245,6 @@ class SQLite:
     def _tell(self, outcomes: list[tuple[Told[Any], Outcome]]) -> None:
         with suppress(RuntimeError):  # the loop is closed: there is nobody left to tell
             self._loop.call_soon_threadsafe(_tell_all, outcomes)
-
-    def _refusal(self, error: Exception) -> OSError:
-        if isinstance(error, OSError):
-            return error if error.filename is None else OSError(error.errno, f"{self.path}: {error.strerror}")
-        if isinstance(error, sqlite3.Error):
-            return OSError(self._errno(error), f"{self.path}: {error}")
-        return OSError(EIO, f"{self.path}: {type(error).__name__}: {error}")
-
-    def _errno(self, error: sqlite3.Error) -> int:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_CANTOPEN and not os.access(os.path.dirname(self.path), os.W_OK | os.X_OK):
-            return EPERM
-        return ERRNOS.get(code, EIO)
-
-
-def _transact(connection: Any, work: Callable[[Any], T]) -> T:
-    """All of it or nothing."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        result = work(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        _roll_back(connection)
-        raise
-    return result
-
-
-def _roll_back(connection: Any) -> None:
-    """SQLite may have done it already: of a full disk, for one."""
-    if connection.in_transaction:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
 
 
 def _sync(path: str) -> None:

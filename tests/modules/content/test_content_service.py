@@ -196,7 +196,7 @@ def test_the_roots_of_all_namespaces_are_kept_and_what_nothing_leads_to_is_remov
         waiting = await ask(flux, 2, "content.store", b"waiting")
         for swept in (4, 0):
             (done,) = [figures async for figures in flux[0].stream("content-backing.gc")]
-            assert (done["marked"], done["swept"]) == (4, swept)
+            assert done["swept"] == swept
         for blob in (b"new", b"kept", b"waiting"):
             assert await ask(flux, 0, "content-backing.load", sha1(blob).digest()) == blob
         assert waiting == sha1(b"waiting").digest()

@@ -116,6 +116,23 @@ def test_roots_of_all_namespaces_are_there_again_after_a_reload(run: Run, durabl
     run(scenario, durable=durable)
 
 
+@both
+def test_what_waits_for_the_disk_is_there_after_a_reload(run: Run, durable: bool) -> None:
+    async def scenario(host: FakeHost) -> None:
+        await commit(host, 1)
+        begun = asyncio.ensure_future(host.call("content.flush"))
+        await asyncio.sleep(0)
+        refs = [await commit(host, sequence, 100_000) for sequence in range(2, 60)]
+        await asyncio.wait([begun])
+        await host.unload("content-sqlite")
+        await host.load(ContentSqlite)
+        assert (await host.call("content.roots"))["roots"][0]["rootref"] == refs[-1]
+        for ref in refs:
+            assert await get(host, bytes.fromhex(ref[5:]))
+
+    run(scenario, durable=durable)
+
+
 def test_the_live_root_is_the_first_checkpoint(run: Run) -> None:
     async def scenario(host: FakeHost) -> None:
         assert (await host.refusal("content.checkpoint-get"))[0] == ENOENT

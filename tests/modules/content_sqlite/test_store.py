@@ -216,6 +216,13 @@ def test_what_was_stored_lately_may_yet_be_committed(connection: Any) -> None:
     assert waiting not in refs(connection)
 
 
+def test_what_a_store_begins_with_stays_however_old_it_is(connection: Any) -> None:
+    store = opened(connection)
+    empty = add(store, connection, treeobj.encode(treeobj.directory()))
+    collect(store, connection)
+    assert refs(connection) == {empty}
+
+
 def test_garbage_that_is_stored_again_is_young(connection: Any) -> None:
     store = opened(connection)
     commit(store, connection, {"a": b"old"})
@@ -306,6 +313,24 @@ def test_a_patient_collection_spares_what_somebody_may_be_reading(connection: An
     age()
     run()
     assert again not in refs(connection) and len(refs(connection)) == 2
+
+
+def test_after_a_collection_that_spared_nothing_a_patient_one_waits_for_its_time(connection: Any) -> None:
+    store = opened(connection)
+    collector = Collector(store, enough=1, size=0)
+    for number in range(2):
+        commit(store, connection, {"a": b"%d" % number}, number)
+        collector.age(store.root_refs(connection))
+    assert collector.wrote(100)
+    commit(store, connection, {"a": b"3"}, 3)
+    list(collector.begin(patient=False)(connection, lambda: True))
+    collector.ended(0)
+    assert len(refs(connection)) == 2
+    assert not collector.wrote(100)
+    for _ in range(2):
+        collector.age(store.root_refs(connection))
+    assert collector.wrote(100)
+    list(collector.begin(patient=True)(connection, lambda: True))
 
 
 def test_somebody_else_may_collect_by_todays_steps(connection: Any) -> None:

@@ -16,6 +16,8 @@ from flux.service.settings import setting, size_setting
 from flux.wire.message import USER
 
 LIMIT = 1 << 30
+EMPTY = treeobj.encode(treeobj.directory())
+"""What a store begins with, before there is any commit: it is always in use."""
 AGE = 300.0
 """Seconds that a blob has in which to be committed, if garbage is collected."""
 
@@ -98,7 +100,7 @@ class ContentMemory(Service):
         yield figures | {"phase": "done", "size": self.blobs.size, "free": 0, "cursor": 0, "horizon": 0}
 
     def _reachable(self) -> set[bytes]:
-        found: set[bytes] = set()
+        found = {self.hash.digest(EMPTY)}
         todo = [(ref, True) for ref in self.roots.refs()]
         while todo:
             ref, is_directory = todo.pop()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from flux.base.blobref import digest
-from flux.base.treeobj import refs
+from flux.base.treeobj import directory, encode, refs
 from flux.modules.content_sqlite import schema
 from flux.modules.content_sqlite.marks import Marks
 from flux.modules.content_sqlite.store import Store
@@ -21,6 +21,9 @@ WORTH = 1 << 20
 """Bytes that may stay free in the file."""
 
 SWEPT = "SELECT id, length(object) FROM objects WHERE id > ? AND id <= ? ORDER BY id"
+EMPTY = encode(directory())
+"""What a store begins with, before there is any commit: it is always in use."""
+
 Over = Callable[[], bool]
 
 
@@ -65,6 +68,7 @@ class Collection:
 
     def _mark_all(self, connection: Connection, over: Over) -> Iterator[dict[str, Any]]:
         """Marks until there is no root that was not marked from."""
+        self.mark(connection, self._store.hash.digest(EMPTY))
         done: set[str] = set()
         while todo := [ref for ref in (*self._store.root_refs(connection), *self._more_roots) if ref not in done]:
             done.update(todo)

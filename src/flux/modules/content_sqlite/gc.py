@@ -47,6 +47,8 @@ class Collector:
         self._written = 0
         horizon = self._samples[0].last_id if patient else ALL
         more = [ref for sample in self._samples for ref in sample.refs] if patient else []
+        if not patient:
+            self._samples = []  # what they lead to is about to be gone
 
         def run(connection: Connection, over: Over) -> Iterator[dict[str, Any]]:
             yield from Collection(self._store, horizon, more, patient=patient).slices(connection, over)

@@ -8,6 +8,7 @@ from typing import Any
 
 from flux.base.blobref import BlobHash, digest
 from flux.base.liveroots import PRIMARY, checked, namespace_of
+from flux.modules.content_sqlite import schema
 from flux.modules.content_sqlite.behind import Behind
 from flux.modules.content_sqlite.change import Change, Step
 from flux.modules.content_sqlite.gc import AGE, ENOUGH, Collector
@@ -46,7 +47,7 @@ class ContentSqlite(Service):
         self.roots = self.store.roots
         self.manual = Manual(self.store)
         enough = size_setting(attributes, "content.gc-threshold", ENOUGH)
-        self.collector = Collector(self.store, enough, (await self.database.do(self.store.figures))["dbfile_size"])
+        self.collector = Collector(self.store, enough, await self.database.do(schema.size))
         limit = size_setting(attributes, "content.dirty-limit", WAITING)
         self.behind = None if durable else Behind(self._save, self.host.after, limit)
         await self.rpc("content.register-backing", {"name": self.name})
@@ -66,7 +67,9 @@ class ContentSqlite(Service):
         with suppress(OSError):
             await self.rpc("content.unregister-backing")
         if self.behind is not None:
-            self.behind.flush(lambda result, error: None)
+            flushed = get_running_loop().create_future()
+            self.behind.flush(lambda result, error: flushed.set_result(error))
+            await flushed
         await self.database.close()
 
     # -- blobs ------------------------------------------------------------------------------------------------------
@@ -96,7 +99,10 @@ class ContentSqlite(Service):
         """Says whether there is a blob of that digest, and whether it is whole."""
         if self.behind is not None and self.behind.find(payload) is not None:
             return None
-        told: Told[None] = lambda result, error: _answer(call, error)  # noqa: E731
+
+        def told(result: None, error: OSError | None) -> None:
+            _answer(call, error)
+
         self.database.read(lambda connection: self.store.check(connection, payload), told)
         return LATER
 
