@@ -11,6 +11,7 @@ import pytest
 
 import flux
 import flux.subprocess
+from tests.session import session as new_session
 
 FLUX = [sys.executable, "-c", "import sys; from flux.commands.front import main; sys.exit(main())"]
 
@@ -191,6 +192,35 @@ def test_a_client_that_is_killed_takes_its_processes_along(uri: str, tmp_path: P
         process.kill()
     assert os.read(held, 1) == b""
     os.close(held)
+
+
+def test_all_of_a_long_chain_are_one_request_to_the_next_broker() -> None:
+    with new_session(8, "-Stbon.topo=kary:1") as session:
+        assert session.flux("module", "stats", "--clear", "broker").code == 0
+        assert session.flux("exec", "-n", "true").code == 0
+        assert session.flux("exec", "--bg", "true").code == 0
+        sent = int(session.flux("module", "stats", "-p", "links.1.tx.request", "broker").out)
+        assert 3 <= sent < 7  # seven ranks are behind it
+
+
+def test_input_and_its_end_reach_those_that_are_left_when_a_broker_dies() -> None:
+    with new_session(7, "-Stbon.topo=kary:2", "-Sheartbeat.period=0.1s") as session:
+        words = [*FLUX, "exec", "-l", "cat"]
+        env = os.environ | {"FLUX_URI": session.uri}
+        pipe = subprocess.PIPE
+        with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, env=env, text=True) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stderr is not None
+            print("one", file=process.stdin, flush=True)
+            assert {process.stdout.readline() for _ in range(7)} == {f"{rank}: one\n" for rank in range(7)}
+            os.kill(int(session.flux("exec", "-r", "1", "flux", "getattr", "broker.pid").out), signal.SIGKILL)
+            said = sorted(process.stderr.readline() for _ in range(3))
+            assert [line.split(": ")[2] for line in said] == ["rank 1", "rank 3", "rank 4"]
+            print("two", file=process.stdin, flush=True)
+            assert {process.stdout.readline() for _ in range(4)} == {f"{rank}: two\n" for rank in (0, 2, 5, 6)}
+            process.stdin.close()
+            assert process.wait() == 68
 
 
 def test_what_runs_in_the_background_can_be_found_listened_to_and_waited_for(uri: str) -> None:

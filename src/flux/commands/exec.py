@@ -2,7 +2,7 @@
 
 import os
 from argparse import REMAINDER, SUPPRESS, Namespace
-from errno import EINVAL
+from errno import EINVAL, ENOSYS
 from typing import TYPE_CHECKING, Any
 
 from flux.base.idset import IDset
@@ -11,6 +11,9 @@ from flux.commands.parser import Parser, command_parser
 from flux.core.remote import WAITABLE, apart, command_create
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flux.base.gathered import Gathered
     from flux.core.handle import Flux
 
 EX_NOHOST = 68
@@ -112,15 +115,36 @@ def _background(handle: "Flux", args: Namespace, targets: IDset) -> int:
     command = _command(args)
     payload = {"cmd": command | {"env": apart(command["env"])}, "flags": WAITABLE if args.waitable else 0}
     code = 0
-    for rank, rpc in [(rank, handle.rpc(f"{args.service}.exec", payload, rank)) for rank in targets]:
-        try:
-            print(f"{rank}: {rpc.get()['pid']}", flush=True)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            complain("flux-exec", f"Error: rank {rank}: {args.command[0]}: {error.strerror}")
+    for rank, answer in _answers(handle, f"{args.service}.exec", payload, targets):
+        if isinstance(answer, OSError):
+            complain("flux-exec", f"Error: rank {rank}: {args.command[0]}: {answer.strerror}")
             code = 1
+        else:
+            print(f"{rank}: {answer['pid']}", flush=True)
     return code
+
+
+def _answers(handle: "Flux", topic: str, payload: Any, targets: IDset) -> "Iterator[tuple[int, Any]]":
+    """What each rank answers, or its error: by one request where the broker can, else by as many as there are ranks."""
+    try:
+        found = handle.multicast(topic, payload, targets)
+    except OSError as error:
+        if error.errno != ENOSYS:
+            raise
+        for rank, rpc in [(rank, handle.rpc(topic, payload, rank)) for rank in targets]:
+            try:
+                answer = rpc.get()
+            except OSError as refusal:
+                answer = refusal
+            yield rank, answer
+    else:
+        yield from sorted(_by_rank(found))
+
+
+def _by_rank(found: "Gathered") -> "Iterator[tuple[int, Any]]":
+    yield from found.by_rank().items()
+    for ranks, errnum, text in found.errors:
+        yield from ((rank, OSError(errnum, text)) for rank in ranks)
 
 
 def _command(args: Namespace) -> dict[str, Any]:

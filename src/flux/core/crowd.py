@@ -3,7 +3,7 @@
 import os
 import signal
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from errno import EACCES, EHOSTUNREACH, ENOENT, EPERM
 from time import monotonic
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flux.base.idset import BRACKETS, RANGE, IDset
 from flux.base.lines import Chunks, Lines
 from flux.constants import FLUX_POLLIN
+from flux.core.cast import Cast, Singly, way
 from flux.core.remote import Remote
 from flux.runtime.descriptor import write_all
 
@@ -54,7 +55,9 @@ class Crowd:
         self._remotes = [Remote(handle, rank, self, service) for rank in targets]
         self._running = len(self._remotes)
         self._lines: dict[tuple[int, str], Lines | Chunks] = {}
-        self._feed = Feed(handle, self._remotes)
+        self._service = service
+        self._way: Singly | Cast = Singly(self._remotes)
+        self._feed = Feed(handle, self._remotes, self._write)
         self._interrupts: list[float] = []
         self._hint = ""
         """What to say to who only wanted to listen, when Ctrl-C ends that."""
@@ -66,12 +69,12 @@ class Crowd:
         self._note(f"Starting {self._what} on {_text(self._targets)}")
         command = command | {"opts": BY_LINE | command["opts"]}
         window = max(UNDER_WAY // self._running, CHUNK // 4)
-        for remote in self._remotes:
-            remote.run(command, window=window)
-            if not self._manner.feed:
-                remote.write("stdin", b"")
+        self._way = way(self._handle, self._remotes, self._service)
+        self._way.run(command, window)
         if self._manner.feed:
             self._feed.open()
+        else:
+            self._write(self._remotes, b"")
         self._note("Sent all requests")
         return self._attend()
 
@@ -144,8 +147,10 @@ class Crowd:
             handle.reactor_stop()
         else:
             self._note(f"sending signal {int(signum)} to {self._running} running processes")
-            for remote in self._remotes:
-                remote.kill(signum)
+            self._way.kill(signum)
+
+    def _write(self, remotes: list[Remote], data: bytes) -> None:
+        self._way.write(remotes, "stdin", data)
 
     def _insists(self) -> bool:
         """Whether this Ctrl-C, after others that did not help, is meant for us."""
@@ -165,8 +170,8 @@ class Crowd:
 class Feed:
     """Our standard input, for all who run: as much as the slowest of them takes."""
 
-    def __init__(self, handle: "Flux", remotes: list[Remote]) -> None:
-        self._remotes = remotes
+    def __init__(self, handle: "Flux", remotes: list[Remote], write: Callable[[list[Remote], bytes], None]) -> None:
+        self._remotes, self._write = remotes, write
         self._room = dict.fromkeys(remotes, 0)
         self._watcher = handle.fd_watcher_create(0, self._readable, FLUX_POLLIN)
         self._open = False
@@ -193,7 +198,7 @@ class Feed:
             return 0
         return min((self._room[remote] for remote in self._readers()), default=0)
 
-    def _readers(self) -> Iterable[Remote]:
+    def _readers(self) -> list[Remote]:
         return [remote for remote in self._remotes if remote.status is None and not remote.over]
 
     def _readable(self, handle: "Flux", watcher: Any, fd: int, revents: int, args: Any) -> None:
@@ -203,8 +208,9 @@ class Feed:
             return
         except OSError:  # it is closed, or a terminal that has gone
             data = b""
-        for remote in self._readers():
-            remote.write("stdin", data)
+        readers = self._readers()
+        self._write(readers, data)
+        for remote in readers:
             self._room[remote] -= len(data)
         self._open = bool(data)
         self.check()

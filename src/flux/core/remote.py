@@ -81,7 +81,9 @@ class Remote:
         self._window = 0
         self._unsaid: dict[str, int] = defaultdict(int)
         """Bytes of output that the server does not know to be dealt with."""
-        self._rpc: RPC
+        self._rpc: RPC | None = None
+        self._address: dict[str, Any] = {}
+        """How the server knows it: by our request, or by a key."""
 
     def run(
         self,
@@ -95,9 +97,11 @@ class Remote:
         RFC 42 has no such limit; servers other than ours ignore it, and 0 is none.
         """
         self._window = window
-        opts = {f"{stream}_WINDOW": str(window) for stream in ("stdout", "stderr", *command["channels"]) if window}
-        command = command | {"opts": opts | command["opts"]}
-        self._ask("exec", {"cmd": command, "flags": flags, "local_flags": local_flags})
+        self._ask("exec", {"cmd": windowed(command, window), "flags": flags, "local_flags": local_flags})
+
+    def join(self, key: str, window: int) -> None:
+        """Somebody else has it started under that key, and tells what comes of it (`hear`, `end`)."""
+        self._address, self._window = {"key": key}, window
 
     def attach(self, pid: int = -1, label: str | None = None, flags: int = STDOUT | STDERR) -> None:
         """Listens to a process that runs in the background."""
@@ -107,7 +111,7 @@ class Remote:
         """Writes to its stdin, or to a channel; b"" ends the stream."""
         if not self.over:
             io = encode(stream, "0", data)
-            self._tell("write", {"matchtag": self._rpc.matchtag, "io": io})
+            self._tell("write", self._address | {"io": io})
 
     def kill(self, signum: int) -> None:
         """Signals its process group, at once or when it has started."""
@@ -118,6 +122,7 @@ class Remote:
 
     def _ask(self, method: str, payload: dict[str, Any]) -> None:
         self._rpc = self._handle.rpc(f"{self._service}.{method}", payload, self.rank, FLUX_RPC_STREAMING)
+        self._address = {"matchtag": self._rpc.matchtag}
         self._rpc.then(self._answered)
 
     def _tell(self, method: str, payload: dict[str, Any]) -> None:
@@ -127,12 +132,13 @@ class Remote:
         try:
             answer = future.get()
         except OSError as error:
-            self._end(error)
+            self.end(error)
         else:
             future.reset()
-            self._heard(answer)
+            self.hear(answer)
 
-    def _heard(self, answer: Any) -> None:
+    def hear(self, answer: Any) -> None:
+        """The server says something."""
         match answer:
             case {"type": "started" | "attached", "pid": int(pid)}:
                 self.pid = pid
@@ -149,13 +155,13 @@ class Remote:
             case {"type": "stopped"}:
                 pass
             case _:
-                self._end(OSError(EPROTO, "the server's answer makes no sense"))
+                self.end(OSError(EPROTO, "the server's answer makes no sense"))
 
     def _output(self, io: dict[str, Any]) -> None:
         try:
             piece = decode(io)
         except OSError as error:
-            self._end(error)
+            self.end(error)
             return
         if piece.data:
             self._listener.output(self, piece.stream, piece.data)
@@ -167,16 +173,26 @@ class Remote:
         """Lets more output come, now that the listener has dealt with so much."""
         self._unsaid[stream] += count
         if self._window and self._unsaid[stream] >= self._window // 2:
-            self._tell("credit", {"matchtag": self._rpc.matchtag, "channels": {stream: self._unsaid.pop(stream)}})
+            self._tell("credit", self._address | {"channels": {stream: self._unsaid.pop(stream)}})
 
-    def _end(self, error: OSError) -> None:
+    def end(self, error: OSError) -> None:
+        """Nothing more comes; ENODATA is the proper end."""
+        if self.over:
+            return
         self.over = True
-        self._rpc.forget()
+        if self._rpc is not None:
+            self._rpc.forget()
         if error.errno != ENODATA:
             self.error = error
         elif self.status is None:
             self.error = OSError(EPROTO, "the server does not say how it ended")
         self._listener.ended(self)
+
+
+def windowed(command: dict[str, Any], window: int) -> dict[str, Any]:
+    """A command object of whose streams only so many bytes may be under way; 0 is no limit."""
+    streams = ("stdout", "stderr", *command["channels"]) if window else ()
+    return command | {"opts": {f"{stream}_WINDOW": str(window) for stream in streams} | command["opts"]}
 
 
 def target(pid: int, label: str | None) -> dict[str, Any]:

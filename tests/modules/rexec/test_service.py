@@ -172,6 +172,30 @@ def test_input_goes_to_the_process_of_that_client_and_tag() -> None:
     play(scenario)
 
 
+def test_who_knows_the_key_of_a_process_reaches_it_by_that() -> None:
+    async def scenario(desk: Desk) -> None:
+        data = {"cmdline": ["cat"], "env": {}, "opts": {"stdout_WINDOW": "4"}, "channels": []}
+        answers = desk.ask("exec", b"many.1", STREAMING, cmd=data, flags=11, key="k")
+        desk.ask("kill", how=NORESPONSE, key="k", signum=10)  # before it runs
+        process = await desk.spawn.started()
+        await asyncio.sleep(0)
+        assert process.signals == [10]
+        desk.ask("write", how=NORESPONSE, key="k", io={"stream": "stdin", "rank": "0", "data": "in"})
+        desk.ask("write", how=NORESPONSE, key="other", io={"stream": "stdin", "rank": "0", "data": "no"})
+        assert process.written == {"stdin": b"in"}
+        process.say("stdout", b"more\n")
+        assert process.paused == {"stdout"}
+        desk.ask("credit", how=NORESPONSE, key="k", channels={"stdout": 5})
+        assert process.paused == set()
+        assert desk.ask("kill", key="other", signum=9) == [(0, {})]
+        assert process.signals == [10]
+        assert answers[0] == (0, {"type": "started", "pid": process.pid})
+        desk.ask("disconnect", b"many.1", NORESPONSE)
+        assert process.signals == [10, signal.SIGKILL]
+
+    play(scenario)
+
+
 def test_a_client_that_writes_beyond_its_credit_loses_the_process() -> None:
     async def scenario(desk: Desk) -> None:
         answers = desk.exec("cat", opts={"stdin_BUFSIZE": "4"})

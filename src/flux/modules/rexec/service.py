@@ -128,14 +128,17 @@ class Rexec(Service):
     # -- starting ---------------------------------------------------------------------------------------------------
 
     @request()
-    def exec(self, call: Call, *, cmd: dict[str, Any], flags: int, local_flags: int = 0) -> Later:
-        """Starts a process: for a stream of answers in the foreground, for a single one in the background."""
+    def exec(self, call: Call, *, cmd: dict[str, Any], flags: int, local_flags: int = 0, key: str = "") -> Later:
+        """Starts a process: for a stream of answers in the foreground, for a single one in the background.
+
+        By its `key` (ours) who has many started by one multicast finds all of them, whose matchtags it does not know.
+        """
         self._authorize(call)
         if self._stopping:
             raise OSError(ENOSYS, "subprocess server is shutting down")
         proc = Proc(command(cmd), self.host.rank, flags, local_flags, background=not call.request.streaming)
         running = Running(self, proc, cmd)
-        self._table.add(running, call.key)
+        self._table.add(running, (b"", key) if key else call.key)
         running.listener = call
         call.on_close = partial(self._abandoned, running)
         self.run(self._start(running))
@@ -179,10 +182,10 @@ class Rexec(Service):
     # -- input and signals ------------------------------------------------------------------------------------------
 
     @request()
-    def write(self, call: Call, *, matchtag: int, io: dict[str, Any]) -> None:
-        """Writes to a stream of the process that this client's request `matchtag` has started."""
+    def write(self, call: Call, *, io: dict[str, Any], matchtag: int = 0, key: str = "") -> None:
+        """Writes to a stream of the process that this client's request `matchtag` has started, or that has this key."""
         self._authorize(call)
-        running = self._table.of_request((call.sender, matchtag))
+        running = self._of(call, matchtag, key)
         if running is not None and running.proc.status is None:
             self._write(running, iodata.decode(io))
 
@@ -206,9 +209,9 @@ class Rexec(Service):
             running.deafen()
 
     @request()
-    def credit(self, call: Call, *, matchtag: int, channels: dict[str, int]) -> None:
+    def credit(self, call: Call, *, channels: dict[str, int], matchtag: int = 0, key: str = "") -> None:
         """Lets a process go on writing, whose client had set a window and has dealt with so much output since."""
-        running = self._table.of_request((call.sender, matchtag))
+        running = self._of(call, matchtag, key)
         if running is not None and running.process is not None:
             for stream in channels.keys() & {*running.proc.outputs}:
                 running.proc.dealt(stream, channels[stream])
@@ -216,10 +219,15 @@ class Rexec(Service):
                     running.process.resume(stream)
 
     @request()
-    def kill(self, call: Call, *, pid: int, signum: int, label: str | None = None) -> None:
-        """Sends a signal to a process group."""
+    def kill(self, call: Call, *, signum: int, pid: int = 0, label: str | None = None, key: str = "") -> None:
+        """Sends a signal to a process group; to who has a key also before it has begun."""
         self._authorize(call)
-        self._table.find(pid, label).kill(signum)
+        running = self._of(call, 0, key) if key else self._table.find(pid, label)
+        if running is not None:
+            running.kill(signum)
+
+    def _of(self, call: Call, matchtag: int, key: str) -> Running | None:
+        return self._table.of_request((b"", key) if key else (call.sender, matchtag))
 
     # -- attaching, waiting, listing --------------------------------------------------------------------------------
 

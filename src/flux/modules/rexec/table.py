@@ -6,8 +6,8 @@ from typing import Generic, Protocol, TypeVar
 
 from flux.modules.rexec.proc import Proc
 
-Key = tuple[bytes, int]
-"""What names a request: sender and matchtag."""
+Key = tuple[bytes, int | str]
+"""What names a request: sender and matchtag, or nobody and the key that it has given."""
 
 
 class Entry(Protocol):
