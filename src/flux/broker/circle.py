@@ -115,6 +115,7 @@ class Circle:
             silent, missed = 0, set[int]()
             for rank in self._ranks():
                 if rank in missed:
+                    self._pass_over(rank, b"", "rank 0 misses it")
                     self._passed.append(rank)
                     continue
                 if not (self._node.joined or self._node.rank == 0):
