@@ -56,7 +56,10 @@ def size(flux: Contender) -> Found:
     """What takes longer the more brokers there are."""
     found: Found = {}
     for count in (8, 32, 64) if flux.ours else (8, 32):
-        found |= flux.measure(count, "size", flux.times(9, 3), "reduce" if flux.ours else "-")
+        which = ("reduce", "rank") if flux.ours else ("kvs-watch", "exec")
+        found |= flux.measure(count, "size", flux.times(9, 3), *which)
+        met = flux.measure(count, "barrier", flux.times(200, 20))["barrier"]
+        found[f"size.barrier.{count}"] = met if isinstance(met, str) else met / 1e3
     return found
 
 

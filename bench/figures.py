@@ -68,6 +68,7 @@ FIGURES = (
         Figure(f"size.{what}.{size}", f"{text}, {size} brokers", "ms")
         for what, text in (
             ("exec", "flux exec -r all true"),
+            ("barrier", "barrier"),
             ("broadcast", "event to all"),
             ("load", "a module off all and on again"),
         )

@@ -1,5 +1,7 @@
 """A session of one Flux, in which the commands of another are tried."""
 
+import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -33,13 +35,16 @@ def session(flux: str, size: int) -> Iterator[str]:
             raise OSError(f"{flux} start ended with {started.returncode}: {said.read().strip()[-500:]}")
 
 
-def try_case(case: str, flux: str, uri: str) -> Said:
+def try_case(case: str, flux: str, uri: str, patience: float = PATIENCE) -> Said:
     """Types a case in a shell where `flux` is this command and the session is that one."""
     around = environment(flux) | {"FLUX_URI": uri, "RPC": RPC}
-    try:
-        done = subprocess.run(
-            ["sh", "-c", case], stdin=subprocess.DEVNULL, capture_output=True, env=around, timeout=PATIENCE
-        )
-    except subprocess.TimeoutExpired:
-        return Said(-1, f"hung for {PATIENCE:g} s", "")
-    return Said(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    pipe = subprocess.PIPE
+    words = ["sh", "-c", case]
+    null = subprocess.DEVNULL
+    with subprocess.Popen(words, stdin=null, stdout=pipe, stderr=pipe, env=around, start_new_session=True) as shell:
+        try:
+            out, err = shell.communicate(timeout=patience)
+        except subprocess.TimeoutExpired:
+            os.killpg(shell.pid, signal.SIGKILL)  # all that the case has started: a loop would go on for ever
+            return Said(-1, f"hung for {patience:g} s", "")
+    return Said(shell.returncode, out.decode(errors="replace"), err.decode(errors="replace"))

@@ -1,4 +1,7 @@
-"""size.py COUNT MODULE: what takes longer the more brokers there are. MODULE may be reloaded; - stands for none."""
+"""size.py COUNT MODULE HOW: what takes longer the more brokers there are. MODULE may be reloaded, by HOW.
+
+HOW is `rank`, if `flux module` knows many ranks, or `exec`: then each rank has a command of its own for it.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 import flux
-
-NONE = "no counterpart"
 
 
 def wall(*words: str) -> float:
@@ -36,19 +37,22 @@ def broadcast(handle: flux.Flux, size: int) -> float:
     return (time.perf_counter() - begun) * 1e3
 
 
-def load(module: str) -> float:
+def load(module: str, how: str) -> float:
     """Milliseconds of unloading a module everywhere and loading it again."""
+    if how == "exec":
+        everywhere = ("exec", "-r", "all", "flux", "module")
+        return wall(*everywhere, "remove", module) + wall(*everywhere, "load", module)
     return wall("module", "remove", "-r", "all", module) + wall("module", "load", "-r", "all", module)
 
 
-def main(count: int, module: str) -> None:
+def main(count: int, module: str, how: str) -> None:
     """Measures all."""
     handle = flux.Flux()
     size = int(handle.attr_get("size"))
     found: dict[str, Any] = {f"size.exec.{size}": middle(count, lambda: wall("exec", "-r", "all", "true"))}
     found[f"size.broadcast.{size}"] = middle(count * 5, lambda: broadcast(handle, size))
-    found[f"size.load.{size}"] = NONE if module == "-" else middle(count, lambda: load(module))
+    found[f"size.load.{size}"] = middle(count, lambda: load(module, how))
     print(json.dumps(found))
 
 
-main(int(sys.argv[1]), sys.argv[2])
+main(int(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from interop.__main__ import OURS, attempt
 from interop.report import failures
+from interop.session import try_case
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,3 +43,14 @@ def test_a_case_says_the_same_with_any_of_our_own() -> None:
         ["exit 0", "out: 4"],
         ["exit 1", "out: 1", "err: flux-kvs: b: No such file or directory"],
     ]
+
+
+def test_a_case_that_hangs_ends_with_all_that_it_has_started(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "held")
+    case = f"(exec 3>{tmp_path}/held; while :; do sleep 1; done) & (while :; do sleep 1; done) | cat"
+    reading = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
+    said = try_case(case, OURS, "local:///nowhere", patience=0.2)
+    assert said.out == "hung for 0.2 s"
+    os.set_blocking(reading, True)
+    assert os.read(reading, 1) == b""  # returns when nobody has it open
+    os.close(reading)
