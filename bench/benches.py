@@ -1,6 +1,7 @@
 """The benches: each measures some figures of a contender."""
 
 from collections.abc import Callable
+from tempfile import TemporaryDirectory
 
 from bench import memory
 from bench.contender import Contender, Value
@@ -45,6 +46,27 @@ def events(flux: Contender) -> Found:
 def kvs(flux: Contender) -> Found:
     """Small commits by one and by many, lookups, and one large commit."""
     return flux.measure(1, "kvs", flux.times(2_000, 100))
+
+
+def kvsdisk(flux: Contender) -> Found:
+    """The same in a session that can be started again: what was acknowledged is on its way to the disk."""
+    with TemporaryDirectory() as state:
+        options = (f"-Sstatedir={state}",)
+        return flux.measure(1, "kvs", flux.times(2_000, 200), "kvsdisk", options=options)
+
+
+def kvsranks(flux: Contender) -> Found:
+    """Keys of a session of eight: on a tree of twos, 7 -> 3 -> 1 -> 0."""
+    return flux.measure(8, "kvsranks", flux.times(100, 8), options=("-Stbon.topo=kary:2",))
+
+
+def kvsgrowth(flux: Contender) -> Found:
+    """A directory of a million keys."""
+    if not flux.ours:
+        return dict.fromkeys((f"kvsgrowth.{what}" for what in ("few", "many", "fill", "gc", "stall", "bytes")), LARGE)
+    with TemporaryDirectory() as state:
+        options = (f"-Sstatedir={state}",)
+        return flux.measure(1, "kvsgrowth", flux.times(1_000_000, 5_000), options=options)
 
 
 def barrier(flux: Contender) -> Found:
@@ -109,6 +131,9 @@ BENCHES: dict[str, Bench] = {
     "load": load,
     "events": events,
     "kvs": kvs,
+    "kvsdisk": kvsdisk,
+    "kvsranks": kvsranks,
+    "kvsgrowth": kvsgrowth,
     "barrier": barrier,
     "size": size,
     "heal": heal,

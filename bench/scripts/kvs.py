@@ -1,4 +1,4 @@
-"""kvs.py COUNT: what the key-value store does in a second."""
+"""kvs.py COUNT [NAME]: what the key-value store does in a second; the figures are NAME's (kvs)."""
 
 from __future__ import annotations
 
@@ -81,17 +81,17 @@ def bulk(handle: flux.Flux, count: int) -> None:
     flux.kvs.commit(handle)
 
 
-def main(count: int) -> None:
+def main(count: int, figures: str = "kvs") -> None:
     """Measures all."""
     handle = flux.Flux()
-    found = {"kvs.commit": rate(count, commits, handle, "one", count)}
-    found["kvs.commit8"] = many(count // 4)
-    found["kvs.get"] = rate(5 * count, gets, handle, 5 * count)
-    found["kvs.bulk"] = rate(5000, bulk, handle, 5000)
+    found = {f"{figures}.commit": rate(count, commits, handle, "one", count)}
+    found[f"{figures}.commit8"] = many(count // 4)
+    found[f"{figures}.get"] = rate(5 * count, gets, handle, 5 * count)
+    found[f"{figures}.bulk"] = rate(5000, bulk, handle, 5000)
     print(json.dumps(found))
 
 
 if sys.argv[1] == "client":
     client(int(sys.argv[2]), sys.argv[3])
 else:
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), *sys.argv[2:])
