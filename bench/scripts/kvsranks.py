@@ -8,6 +8,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flux
@@ -103,7 +104,7 @@ def main(count: int) -> None:
     found["kvsranks.watch"] = fan_out(handle, everywhere[:WATCHERS], count) / 1e3
     for name, equal in (("unique", False), ("equal", True)):
         try:
-            found[f"kvsranks.{name}"] = middle(count // 4, lambda turn: fence(everywhere, turn, equal=equal)) / 1e3
+            found[f"kvsranks.{name}"] = middle(count // 4, partial(fence, everywhere, equal=equal)) / 1e3
         except OSError:
             found[f"kvsranks.{name}"] = "no counterpart"
     print(json.dumps(found))

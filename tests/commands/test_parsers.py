@@ -28,6 +28,9 @@ ARGUMENTS = {
     "overlay": ["status"],
     "comms": ["info"],
     "config": ["get"],
+    "content": ["flush"],
+    "dump": ["a.tar"],
+    "restore": ["--key=a", "a.tar"],
 }
 """What makes a complete command line of a command."""
 

@@ -16,6 +16,9 @@ CATEGORIES = {
     "Data and events": {
         "kvs": "read and write the key-value store",
         "event": "publish and receive events",
+        "content": "store and load blobs of any data",
+        "dump": "write the key-value store to an archive",
+        "restore": "read such an archive",
         "fsck": "check the key-value store in the backing store, and repair it",
         "gc": "remove from the backing store what is not used any more",
         "barrier": "wait until a number of processes have come this far",
