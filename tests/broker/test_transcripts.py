@@ -66,6 +66,18 @@ def test_what_was_said_is_answered_as_it_was(session: Session, name: str) -> Non
 def test_what_was_put_is_there(session: Session) -> None:
     replay(session, "kvs-put")
     replay(session, "kvs-get")
+    replay(session, "kvs-watch")
+
+
+@pytest.mark.parametrize("name", ["kvs-append", "kvs-mkdir-link", "kvs-ns"])
+def test_what_is_changed_is_answered_as_it_was(session: Session, name: str) -> None:
+    replay(session, name)
+
+
+def test_what_was_put_is_listed(session: Session) -> None:
+    session.flux("kvs", "unlink", "-Rf", "a")
+    replay(session, "kvs-put")
+    replay(session, "kvs-ls")
 
 
 def test_an_event_that_was_published_is_heard(session: Session) -> None:

@@ -9,6 +9,7 @@ MODULES = (
     Entry("content-memory", ranks="0", provides=("content-backing",), after=("content",)),
     Entry("content-sqlite", ranks="0", provides=("content-backing",), after=("content",)),
     Entry("kvs", requires=("content", "heartbeat"), after=("content-backing", "content")),
+    Entry("kvs-watch", requires=("kvs", "content"), after=("kvs",)),
     Entry("barrier"),
     Entry("reduce"),
     Entry("seq", ranks="0"),

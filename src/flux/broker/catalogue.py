@@ -20,6 +20,7 @@ BUILT_IN = {
     "groups": "flux.modules.groups.service",
     "heartbeat": "flux.modules.heartbeat.service",
     "kvs": "flux.modules.kvs.service",
+    "kvs-watch": "flux.modules.kvs_watch.service",
     "live": "flux.modules.live.service",
     "log": "flux.modules.log.service",
     "modctl": "flux.modules.modctl.service",

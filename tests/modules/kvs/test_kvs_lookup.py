@@ -7,10 +7,10 @@ import pytest
 
 from flux.base import treeobj
 from flux.base.blobref import BlobHash
+from flux.base.kvskey import normal
 from flux.base.treeobj import Treeobj
 from flux.modules.kvs.commit import Draft
 from flux.modules.kvs.dirs import Dirs
-from flux.modules.kvs.key import normal
 from flux.modules.kvs.lookup import READDIR, READLINK, TREEOBJ, Lookup
 from flux.modules.kvs.pages import Missing
 from flux.modules.kvs.transaction import Op

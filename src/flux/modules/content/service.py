@@ -30,11 +30,8 @@ class Content(Service):
 
     async def start(self) -> None:
         attributes = self.host.attributes
-        name = setting(attributes, "content.hash", "")
-        if not name:
-            name = "sha1"
-            attributes.set("content.hash", name)
-        self.hash = BlobHash(name)
+        self.hash = BlobHash(setting(attributes, "content.hash", "sha1"))
+        attributes.fix("content.hash", self.hash.name)
         self.cache = Cache(size_setting(attributes, "content.cache-limit", CACHE))
         self.blob_limit = size_setting(attributes, "content.blob-size-limit", BLOB)
         self.dirty_limit = size_setting(attributes, "content.dirty-limit", DIRTY)

@@ -4,9 +4,9 @@ from errno import ENOTRECOVERABLE
 from typing import Any
 
 from flux.base.blobref import BlobHash
+from flux.base.kvskey import normal
 from flux.modules.kvs.commit import Draft, Made
 from flux.modules.kvs.dirs import Dirs, View
-from flux.modules.kvs.key import normal
 from flux.modules.kvs.pages import Missing
 from flux.modules.kvs.queue import Commit
 from flux.modules.kvs.roots import Root

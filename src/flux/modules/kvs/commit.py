@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from flux.base import treeobj
 from flux.base.blobref import BlobHash
+from flux.base.kvskey import ROOT, normal
 from flux.base.treeobj import Treeobj
-from flux.modules.kvs.key import ROOT, normal
 from flux.modules.kvs.pages import LIMITS, Find, Limits, Missing, Page, Rewriting, at_hand, entry
 from flux.modules.kvs.transaction import APPEND, Op
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from errno import EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENOTRECOVERABLE
 
 from flux.base import treeobj
+from flux.base.kvskey import ROOT, normal
 from flux.base.treeobj import Treeobj
 from flux.modules.kvs.dirs import Dirs, View
-from flux.modules.kvs.key import ROOT, normal
 from flux.modules.kvs.pages import Entries, Missing, entries, entry
 
 READDIR, READLINK, TREEOBJ = 1, 2, 16

@@ -1,0 +1,1 @@
+"""Streams of what becomes of a key: from one root of the key-value store to the next."""
