@@ -5,9 +5,6 @@ Each finds what those before it have left, and what it says is compared: exit co
 
 from interop.words import Reworded, shows
 
-SIZE = 4
-
-
 CASES = (
     # getattr, setattr, lsattr
     "flux getattr size",
