@@ -49,7 +49,7 @@ def test_ranks_that_cannot_be_are_refused(session: Session, ranks: str) -> None:
 def test_a_stream_of_many_comes_merged(session: Session) -> None:
     with flux.Flux(session.uri) as h:
         states: dict[int, list[int]] = {}
-        for found in h.multicast_stream("state-machine.monitor", {"final": 1}):
+        for found in h.multicast_stream("state-machine.monitor", {"final": 5}):
             for ranks, answer in found.answers:
                 for rank in ranks:
                     states.setdefault(rank, []).append(answer["state"])
