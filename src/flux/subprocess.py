@@ -1,12 +1,13 @@
 """Processes on the brokers of an instance (RFC 42), under the names of today's `flux.subprocess`."""
 
+import os
 from collections.abc import Sequence
 from errno import ENOTSUP
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flux.base.iodata import decode
 from flux.constants import FLUX_NODEID_ANY
-from flux.core.remote import WAITABLE, command_create, target
+from flux.core.remote import WAITABLE, apart, command_create, target
 from flux.rpc import RPC
 
 if TYPE_CHECKING:
@@ -90,10 +91,12 @@ def rexec_bg(
 ) -> SubprocessBackgroundRexecRPC:
     """Starts a command on rank `nodeid`, to run on without us. Its output goes to the broker's log.
 
-    A `waitable` process stays known after its end until somebody calls `wait`.
+    A `waitable` process stays known after its end until somebody calls `wait`. Its environment is ours, without what
+    names the job whose task we are, unless another one is given.
     """
     _refuse_signing(sign)
     flags = WAITABLE if waitable else 0
+    env = apart(os.environ) if env is None else env
     payload = {"cmd": command_create([*command], label, cwd, env), "flags": flags}
     rpc = SubprocessBackgroundRexecRPC(handle, f"{service}.exec", payload, int(nodeid))
     rpc.rank = handle.get_rank() if nodeid == FLUX_NODEID_ANY else int(nodeid)

@@ -4,7 +4,7 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from errno import ENOENT, ENOSYS, EPERM
+from errno import ENOBUFS, ENOENT, ENOSYS, EPERM
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 import flux.aio
-from flux.aio import Handle
+from flux.aio import Handle, streams
 from flux.runtime.stream import StreamLink
 from flux.testing.echo import EchoBroker
 from flux.wire.message import Event, Request
@@ -127,6 +127,57 @@ def test_requests_wait_for_a_broker_that_does_not_read(run: Run) -> None:
 
 
 # -- streams ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_loop_does_not_take_is_not_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(h: Handle, broker: EchoBroker) -> None:
+        paused, pause = asyncio.Event(), h.link.pause_reading
+
+        def pausing() -> None:
+            pause()
+            paused.set()
+
+        monkeypatch.setattr(h.link, "pause_reading", pausing)
+        async with h.stream("echo.count", {"upto": 20_000}) as answers:
+            await paused.wait()
+            assert [answer["n"] async for answer in answers] == list(range(20_000))
+
+    run(scenario)
+
+
+def test_who_asks_something_for_each_answer_of_a_long_stream_gets_on(run: Run) -> None:
+    async def scenario(h: Handle, broker: EchoBroker) -> None:
+        count = 0
+        async for answer in h.stream("echo.count", {"upto": 20_000}):
+            if answer["n"] % 1000 == 0:
+                count += (await h.rpc("echo.x", {"n": 1}))["n"]
+                async with h.events(f"a{count}."):
+                    pass
+        assert count == 20
+
+    run(scenario)
+
+
+def test_a_loop_that_takes_nothing_while_others_must_be_served_is_ended(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "TOO_MUCH", 2 << 20)
+
+    async def scenario(h: Handle, broker: EchoBroker) -> None:
+        async with h.stream("echo.count", {"upto": 20_000}) as answers, h.events("a.") as events:
+            for _ in range(10_000):
+                await h.publish("a.b")
+            await h.rpc("echo.x")  # all has come now
+            for loop in (answers, events):
+                with pytest.raises(OSError, match="2 MiB came that were not taken") as dropped:
+                    async for _ in loop:
+                        pass
+                assert dropped.value.errno == ENOBUFS
+        await h.rpc("echo.x")
+        assert len(cancels(broker)) == 1
+        assert [msg.topic for msg in broker.heard if isinstance(msg, Request)].count("event.unsubscribe") == 1
+
+    run(scenario)
 
 
 def test_a_stream_is_a_loop(run: Run) -> None:

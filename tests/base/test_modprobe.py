@@ -133,7 +133,23 @@ def test_what_is_unknown_is_named() -> None:
 
 
 def test_run_level_1_is_loaded_in_the_order_in_which_it_is_written() -> None:
-    assert names(Modprobe(MODULES).enabled(facts())) == [entry.name for entry in MODULES]
+    loaded = names(Modprobe(MODULES).enabled(facts()))
+    assert loaded == [entry.name for entry in MODULES if entry.name != "content-memory"]
+
+
+@pytest.mark.parametrize("backing", ["content-memory", "content-sqlite", "none"])
+def test_an_attribute_chooses_among_backing_stores(backing: str) -> None:
+    table = Modprobe(MODULES)
+    found = names(table.choosing("content-backing", backing).enabled(facts()))
+    assert {name for name in found if name.startswith("content-")} == {backing} - {"none"}
+    assert "content-sqlite" in names(table.enabled(facts())), "the table itself is as it was"
+
+
+def test_a_module_that_is_not_there_cannot_be_chosen() -> None:
+    with pytest.raises(FileNotFoundError, match="no such module"):
+        Modprobe(MODULES).choosing("content-backing", "content-tape")
+    with pytest.raises(OSError, match="barrier: does not provide content-backing"):
+        Modprobe(MODULES).choosing("content-backing", "barrier")
 
 
 def test_it_is_described_by_todays_keys() -> None:

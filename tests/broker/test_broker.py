@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flux.overlay.notices import Gone, Noise, Notice
+from flux.overlay.notices import Gone, Joined, Noise, Notice
 from flux.service import Call, Service, request
 from flux.testing.instance import SimBroker, SimInstance, simulate
 from flux.wire.codec import encode
@@ -213,6 +213,21 @@ def test_an_event_whose_payload_no_wire_takes_holds_nobody_up() -> None:
         await flux[0].modules.remove("echo")
 
     play(scenario, 2)
+
+
+def test_the_log_says_of_lost_ranks_alone_that_they_are_found_again() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        for notice in (
+            Joined(b"a", (1, 3, 4)),
+            Gone((1, 3, 4), (b"a",), "connection lost"),
+            Joined(b"c", (2, 3, 4)),
+            Joined(b"c", (3,)),
+        ):
+            flux[0].broker.act([("broker", notice)])
+        said = [line for line in (await log_of(flux[0])).splitlines() if "found" in line]
+        assert len(said) == 1 and "found ranks 3-4 again" in said[0]
+
+    play(scenario)
 
 
 def test_notices_reach_the_log_and_who_wants_to_be_told() -> None:

@@ -105,6 +105,21 @@ def test_a_smaller_quorum_runs_without_the_rest_who_may_come_later() -> None:
     assert codes(scenario, settings={"broker.quorum": "2"}) == [0, 0, 0]
 
 
+def test_who_is_alone_on_the_ring_says_so_once_and_not_in_each_heartbeat() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        flux[0].session.begin()
+        await asyncio.sleep(60)
+        responses = flux[0].client().stream("log.dmesg", {"follow": False}).responses()
+        said = [str(response.data) async for response in responses]
+        assert len([line for line in said if "ring: rank 2 is passed over: rank 0 misses it" in line]) == 1
+        for broker in flux.brokers[1:]:
+            broker.session.begin()
+        await asyncio.sleep(60)
+        program(flux).stop()
+
+    assert codes(scenario, settings={"broker.quorum": "1"}) == [0, 0, 0]
+
+
 # -- signals and requests to end --------------------------------------------------------------------------------------
 
 

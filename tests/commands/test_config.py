@@ -282,3 +282,21 @@ def test_builtin_names_what_is_not_there() -> None:
     assert flux("config", "builtin", "unknown") == (1, "", "flux-config: unknown is invalid\n")
     assert flux("config", "builtin", "rc1_path").err.startswith("flux-config: rc1_path has no counterpart here: ")
     assert flux("config", "builtin").code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[heartbeat]\n\nperiod = 3", "3: heartbeat.period: must be a string, not an integer"),
+        ("[live]\nmax-idle = -1", "2: live.max-idle: must be 2 or more, not -1"),
+        ("[access]\nguests = true", "2: access.guests: unknown key (known: allow-guest-user, "),
+    ],
+)
+def test_a_bad_file_for_a_running_session_is_named_with_its_line(
+    fresh: Session, tmp_path: Path, text: str, reason: str
+) -> None:
+    before = fresh.flux("config", "get")
+    (tmp_path / "bad.toml").write_text(text)
+    done = fresh.flux("config", "load", f"{tmp_path}/bad.toml")
+    assert done.code == 1 and done.err.startswith(f"flux-config: {tmp_path}/bad.toml:{reason}")
+    assert fresh.flux("config", "get") == before

@@ -243,6 +243,20 @@ def test_what_runs_in_the_background_can_be_found_listened_to_and_waited_for(uri
         assert flux.subprocess.wait(handle, label="nap", nodeid=2).get_status() == signal.SIGKILL
 
 
+def test_what_a_job_starts_in_the_background_is_none_of_the_job(uri: str) -> None:
+    show = "env | grep -E '^(FLUX_JOB_|FLUX_TASK_|PMI_)' || echo none"
+    python = (
+        "import flux, flux.subprocess as s; s.rexec_bg(flux.Flux(), ['sh', '-c', %r], label='py', waitable=True).get()"
+    )
+    for label, words in (
+        ("sh", [*FLUX, "exec", "-r0", "--bg", "--waitable", "--label=sh", "sh", "-c", show]),
+        ("py", [sys.executable, "-c", python % show]),
+    ):
+        subprocess.run([*FLUX, "run", *words], env=os.environ | {"FLUX_URI": uri}, check=True, capture_output=True)
+        with flux.Flux(uri) as handle:
+            assert flux.subprocess.wait(handle, label=label, nodeid=0).stdout == b"none\n"
+
+
 def test_in_the_background_what_cannot_start_is_named(uri: str) -> None:
     done = Exec(uri, "-r", "1", "--bg", "nosuch")
     line = "flux-exec: Error: rank 1: nosuch: error launching process: No such file or directory\n"

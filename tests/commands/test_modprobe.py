@@ -16,19 +16,19 @@ def test_it_shows_what_a_module_requires() -> None:
     assert flux("modprobe", "list-dependencies", "kvs").out.splitlines() == [
         "kvs",
         "├── content",
-        "│   └── content-backing (content-memory)",
+        "│   └── content-backing (content-sqlite)",
         "└── heartbeat",
     ]
     assert flux("modprobe", "list-dependencies", "-f", "content").out.splitlines() == [
         "content",
         "├── heartbeat",
-        "└── content-backing (content-memory)",
+        "└── content-backing (content-sqlite)",
     ]
 
 
 def test_it_shows_what_is_known_about_a_module() -> None:
     shown = json.loads(flux("modprobe", "show", "content-backing").out)
-    assert (shown["name"], shown["ranks"], shown["after"]) == ("content-memory", "0", ["content"])
+    assert (shown["name"], shown["ranks"], shown["after"]) == ("content-sqlite", "0", ["content"])
     shown = json.loads(
         flux("modprobe", "show", "-S", "content-backing=barrier", "-D", "barrier", "content-backing").out
     )
@@ -80,7 +80,7 @@ def test_what_is_loaded_is_not_loaded_again(session: Session) -> None:
 def test_modules_are_loaded_and_removed_with_what_they_require(session: Session) -> None:
     assert session.flux("modprobe", "remove", "--dry-run", "kvs").out.split("\n")[:2] == [
         "remove kvs",
-        "remove content-memory",
+        "remove content-sqlite",
     ]
     assert session.flux("modprobe", "remove", "-r", "1-2", "barrier") == (0, "", "")
     assert session.flux("modprobe", "load", "--dry-run", "-r", "all", "barrier").out == "load barrier on 1-2\n"
@@ -92,7 +92,7 @@ def test_modules_are_loaded_and_removed_with_what_they_require(session: Session)
 
 
 def test_each_module_waits_for_those_before_it(session: Session) -> None:
-    assert json.loads(session.flux("modprobe", "rc1", "--show-deps").out)["kvs"] == ["content", "content-memory"]
+    assert json.loads(session.flux("modprobe", "rc1", "--show-deps").out)["kvs"] == ["content", "content-sqlite"]
 
 
 def test_what_nobody_requires_any_more_goes_too() -> None:

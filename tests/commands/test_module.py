@@ -106,6 +106,8 @@ def test_stats_are_cleared(session: Session) -> None:
 
 def test_rusage_is_that_of_the_process(session: Session) -> None:
     assert float(session.flux("module", "stats", "-R", "-p", "maxrss", "-t", "double", "broker").out) > 0
+    for words in (["--rusage", "broker"], ["broker", "-R"], ["-R", "children", "broker"], ["--rusage=self", "broker"]):
+        assert "maxrss" in json.loads(session.flux("module", "stats", *words).out)
 
 
 def test_debug_flags_are_set_and_cleared_by_bits(session: Session) -> None:

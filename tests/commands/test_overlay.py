@@ -1,12 +1,15 @@
 """`flux overlay`, `up`, `down`, `topo`, `comms` and `snoop` in a session that is rewired, and loses a broker."""
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-from tests.session import Session
+from tests.session import FLUX, Session
 from tests.session import session as new_session
 
 KARY2 = """\
@@ -58,19 +61,31 @@ def test_the_tree_is_a_graph_for_graphviz(tree: Session) -> None:
     assert sorted(line.strip() for line in lines if "->" in line)[:3] == ["0 -> 1;", "0 -> 2;", "1 -> 3;"]
 
 
-def test_who_is_marked_and_who_is_above_are_in_another_colour(tree: Session) -> None:
+def test_who_is_marked_and_who_is_above_are_in_another_colour_or_in_brackets(tree: Session) -> None:
     lines = tree.flux("overlay", "status", "--highlight", "3", "--color=always").out.splitlines()
     assert [bool(re.search(r"\x1b\[1;34m", line)) for line in lines] == [True, True, True, False, False, False, False]
     plain = tree.flux("overlay", "status", "--highlight", "3").out.splitlines()
-    assert [bool(re.search(r"<<\d \S+>>: full$", line)) for line in plain] == [
-        True,
-        True,
-        True,
-        False,
-        False,
-        False,
-        False,
-    ]
+    assert ["<<" in line for line in plain] == [True, True, True, False, False, False, False]
+    assert re.fullmatch(r"│  ├─ <<3 \S+>>: full", plain[2])
+
+
+def on_terminal(session: Session, *words: str) -> str:
+    """What a command shows where its output and errors are a terminal."""
+    ours, theirs = os.openpty()
+    with subprocess.Popen([FLUX, *words], env=os.environ | {"FLUX_URI": session.uri}, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        said = b""
+        with suppress(OSError):  # EIO: nobody has it open any more
+            while data := os.read(ours, 65536):
+                said += data
+    os.close(ours)
+    return said.decode()
+
+
+def test_on_a_terminal_the_tree_has_colours_and_reshaping_shows_how_far_it_is(tree: Session) -> None:
+    assert "\x1b[32mfull\x1b[0m" in on_terminal(tree, "topo")
+    said = on_terminal(tree, "overlay", "reshape", "kary:2")
+    assert "\r5 of 6 brokers are in their place\r\x1b[K0 of 7 brokers moved: kary:2" in said
 
 
 def test_ranks_have_hosts_and_parents(tree: Session) -> None:
@@ -116,7 +131,9 @@ def test_a_parent_is_named_by_where_it_listens_as_well(tree: Session) -> None:
             "flux-comms: ipc:///nobody: no broker of this instance listens there",
         ),
         (["comms", "-r", "1", "failover"], "flux-comms: rank 1 has nobody to fail over to"),
-        (["comms", "-r", "1", "info"], "flux-comms: info: --rank has no meaning here"),
+        (["comms", "-r", "1-3", "panic"], "flux-comms: '1-3': one rank is wanted"),
+        (["comms", "panic", "-r", "all"], "flux-comms: 'all': one rank is wanted"),
+        (["overlay", "trace", "-r", "99"], "flux-overlay: rank 99 is not in this instance (its ranks are 0 to 6)"),
         (["overlay", "parentof", "0"], "flux-overlay: rank 0 has no parent"),
         (["overlay", "disconnect", "0"], "flux-overlay: rank 0 has no parent"),
         (["overlay", "disconnect", "-r", "1", "5"], "flux-overlay: rank 5 is not a child of rank 1"),
@@ -136,7 +153,19 @@ def test_what_cannot_be_is_one_line_and_changes_nothing(tree: Session, words: li
 
 def test_a_broker_shows_its_place(tree: Session) -> None:
     assert tree.flux("comms", "info").out == "rank=0\nsize=7\narity=2\n"
-    assert isinstance(json.loads(tree.flux("comms", "idle").out), dict)
+    assert tree.flux("comms", "info", "-r", "3").out == tree.flux("comms", "-r", "3", "info").out
+    assert tree.flux("comms", "info", "-r", "3").out == "rank=3\nsize=7\narity=2\n"
+    idle = json.loads(tree.flux("comms", "idle", "-r", "1").out)
+    assert sorted(idle) == ["0", "3", "4"] and all(round(peer["idle"], 3) == peer["idle"] for peer in idle.values())
+    assert tree.flux("comms", "recover-all", "-r", "3").code == 0
+
+
+def test_the_tree_is_json_for_programs(tree: Session) -> None:
+    found = json.loads(tree.flux("topo", "--json").out)
+    assert (found["rank"], found["status"]) == (0, "full")
+    assert [[below["rank"] for below in child["children"]] for child in found["children"]] == [[3, 4], [5, 6]]
+    one = json.loads(tree.flux("overlay", "status", "--json", "-r", "1", "--down").out)
+    assert (one["rank"], one["host"], one["children"]) == (1, found["host"], [])
 
 
 def test_messages_can_be_looked_on_at(tree: Session) -> None:
@@ -163,6 +192,7 @@ def test_messages_between_brokers_are_shown_with_times_that_are_easier_to_read(t
 def test_who_dies_is_missing_and_those_below_are_not() -> None:
     with new_session(7, "-Stbon.topo=kary:2") as session:
         assert (session.flux("up").out, session.flux("down").code) == ("0-6\n", 1)
+        assert session.flux("down", "--hosts").out == ""
         online = session.popen("overlay", "status", "--wait", "degraded", "--summary")
         assert session.flux("comms", "-r", "1", "panic", "a test").code == 0
         assert online.communicate()[0] == "degraded\n"
@@ -173,5 +203,9 @@ def test_who_dies_is_missing_and_those_below_are_not() -> None:
         assert (session.flux("down").out, session.flux("down").code) == ("1\n", 0)
         assert json.loads(session.flux("down", "--json").out) == {"up": "0,2-6", "slow": "", "down": "1"}
         assert re.fullmatch(r"1 \(\S+\): connection lost\n", session.flux("overlay", "errors").out)
+        for words in (("comms", "-r", "1", "recover"), ("comms", "-r", "1", "panic")):
+            assert session.flux(*words).err == f"flux-{words[0]}: rank 1: No route to host\n"
+        assert session.flux("overlay", "reshape", "kary:1").out == "4 of 7 brokers moved: kary:1 without 1\n"
+        assert [session.flux("overlay", "parentof", rank).out for rank in "236"] == ["0\n", "2\n", "5\n"]
         assert session.flux("overlay", "disconnect", "6").code == 0
         assert session.flux("down").out == "1,6\n"

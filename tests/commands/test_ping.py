@@ -35,6 +35,11 @@ def test_a_request_goes_round_the_ring_from_rank_to_rank(session: Session) -> No
     assert len(route[1].split("!")) == 5  # the client, ranks 0, 1 and 2 on the way, and rank 3
     assert session.flux("ping", "--ring", "-c1", "17").err == "flux-ping: 17!broker.ping: No route to host\n"
     assert session.flux("ping", "--ring", "-c1", "kvs").err == "flux-ping: kvs: --ring goes to a rank\n"
+    assert session.flux("ping", "--ring", "-c1", "-r", "0-3", "kvs").err == "flux-ping: 0-3: --ring goes to one rank\n"
+
+
+def test_many_ranks_can_be_said_in_the_target(session: Session) -> None:
+    assert session.flux("ping", "-c1", "all!kvs").out.startswith("flux-ping all!kvs\n0-")
 
 
 def test_a_host_is_a_target(session: Session) -> None:

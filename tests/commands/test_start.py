@@ -110,6 +110,13 @@ def test_a_session_in_a_job_of_a_session(tmp_path: Path) -> None:
     assert start(tmp_path, *words) == (0, "0 2\n", "")
 
 
+@pytest.mark.parametrize("inner", ["flux start", "flux start -s2 -Stbon.prefertcp=1", "flux run -n1 flux start -s2"])
+def test_a_session_in_a_session_is_a_level_below_it(tmp_path: Path, inner: str) -> None:
+    level = "flux getattr instance-level"
+    words = f"{level}; {inner} '{level}; flux start flux getattr instance-level; flux --parent getattr instance-level'"
+    assert start(tmp_path, words) == (0, "0\n1\n2\n0\n", "")
+
+
 def test_a_session_in_a_job_knows_which_job_and_tells_its_own(tmp_path: Path) -> None:
     inner = "flux getattr jobid; flux getattr jobid-path; echo $FLUX_ENCLOSING_ID $FLUX_JOB_ID"
     outer = f"flux run -v -n2 flux start '{inner}; flux run env'"

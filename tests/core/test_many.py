@@ -60,7 +60,7 @@ def test_a_stream_of_many_comes_merged_with_asyncio(session: Session) -> None:
     async def main() -> None:
         ended = IDset()
         async with flux.aio.connect(session.uri) as h:
-            async for found in h.multicast_stream("state-machine.monitor", {"final": 1}, "1-2"):
+            async for found in h.multicast_stream("state-machine.monitor", {"final": 5}, "1-2"):
                 ended.add(found.ended)
         assert str(ended) == "1-2"
 

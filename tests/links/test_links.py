@@ -251,14 +251,18 @@ def test_who_has_no_admitted_key_is_not_heard(kind: type[Tcp], tmp_path: Path) -
     play(kind, tmp_path, scenario)
 
 
-def test_whose_key_is_refused_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(_Unknown, "key refused"), (_Misled, "hung up on: the keys are not of the same session")],
+)
+def test_whose_key_is_refused_is_told(kind: type[Tcp], reason: str, tmp_path: Path) -> None:
     async def scenario(link: Tcp) -> None:
         refused = asyncio.ensure_future(link.connect("stranger"))
         await link.noise.get()
-        assert await link.last.lost == "key refused"
+        assert await link.last.lost == reason
         refused.cancel()
 
-    play(_Unknown, tmp_path, scenario)
+    play(kind, tmp_path, scenario)
 
 
 # -- the tree's links: marks and events -------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from flux.overlay.node import BROKER, DISCONNECT, SENT_AWAY, Node
+from flux.overlay.node import BROKER, DISCONNECT, REPLACED, SENT_AWAY, Node
 from flux.overlay.notices import Broken, EventsLost, Gone, Joined, Noise, ParentLost, ParentReady, Refused
-from flux.overlay.peers import CLAIM, HELLO
+from flux.overlay.peers import CLAIM, HELLO, PROTOCOL, Hello
+from flux.overlay.routes import Claim
 from flux.wire.message import NORESPONSE, RING, UPSTREAM, BadMessage, Control, Event, Request, Response
 from tests.overlay.cluster import Cluster, uuid
 
@@ -268,6 +269,46 @@ def test_who_is_sent_away_goes_although_it_misses_events() -> None:
     session = Cluster(2).wired()
     steps = session[1].receive(Control(type=DISCONNECT), b"^broker-0", mark=99)
     assert (BROKER, ParentLost(SENT_AWAY, b"^broker-0")) in steps
+
+
+def hello(rank: int, name: str, epoch: int) -> Request:
+    claims = [Claim(rank, name, epoch)]
+    return Request(topic=HELLO, data=Hello(rank, name, PROTOCOL, 0, claims).payload(), matchtag=1)
+
+
+def test_a_later_broker_of_the_same_rank_makes_the_one_before_it_leave_for_good() -> None:
+    node = Node(0, uuid(0), 3)
+    node.admit(True)
+    node.receive(hello(1, "first", 100), b"first")
+    steps = node.receive(hello(1, "second", 200), b"second")
+    assert (b"first", Control(type=DISCONNECT, status=2)) in steps
+    assert (BROKER, Gone((1,), (b"first",), REPLACED)) in steps
+    assert (BROKER, Joined(b"second", (1,))) in steps
+
+
+def test_one_that_is_elsewhere_below_is_told_by_its_own_parent() -> None:
+    node = Node(0, uuid(0), 4)
+    node.admit(True)
+    node.receive(hello(1, "one", 100), b"one")
+    node.receive(hello(3, "first", 100), b"first")
+    claim = {"claims": [Claim(3, "second", 200)], "withdrawn": [], "reason": ""}
+    steps = node.receive(Request(topic=CLAIM, flags=NORESPONSE, data=claim), b"one")
+    assert (b"first", Control(type=DISCONNECT, status=2)) in steps
+
+
+def test_who_hears_that_another_broker_has_its_rank_looks_for_no_parent() -> None:
+    session = Cluster(2).wired()
+    steps = session[1].receive(Control(type=DISCONNECT, status=2), b"^broker-0")
+    assert (BROKER, ParentLost(REPLACED, b"^broker-0")) in steps
+
+
+def test_one_whose_clock_says_that_it_came_first_takes_the_rank_but_is_not_believed_for_good() -> None:
+    node = Node(0, uuid(0), 3)
+    node.admit(True)
+    node.receive(hello(1, "first", 100), b"first")
+    steps = node.receive(hello(1, "second", 50), b"second")
+    assert not [step for step in steps if isinstance(step[1], Control)]
+    assert (b"second", Control(type=DISCONNECT, status=2)) in node.receive(hello(1, "first", 101), b"first")
 
 
 def test_a_broker_that_takes_leave_is_answered_and_is_gone_in_order() -> None:

@@ -2,7 +2,7 @@
 
 from errno import EHOSTUNREACH, ENOSYS
 
-from flux.overlay.router import MAX_HOPS, Router
+from flux.overlay.router import Router, most_hops
 from flux.overlay.routes import Claim
 from flux.wire.message import ANY, NORESPONSE, UPSTREAM, Request, Response, respond
 
@@ -116,7 +116,7 @@ def test_who_wants_no_answer_is_not_refused() -> None:
 
 def test_a_request_that_goes_in_circles_ends() -> None:
     request = asking(nodeid=7)
-    request.route = (b"x",) * MAX_HOPS
+    request.route = (b"x",) * most_hops(1)
     assert refused(router().request(request, OTHER))[:2] == (OTHER, EHOSTUNREACH)
 
 

@@ -1,6 +1,8 @@
 """How a request becomes a method call, and what a method gives back an answer."""
 
 import asyncio
+import gc
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from errno import ECANCELED, EIO, ENOENT, ENOSYS, EPERM, EPROTO
 from typing import Any
@@ -263,6 +265,20 @@ def test_a_call_that_is_cancelled_is_refused_and_its_method_told() -> None:
         assert said == [ECANCELED]
 
     play(scenario, Desk)
+
+
+def test_a_caller_that_is_gone_before_its_answer_has_begun_leaves_no_complaint_of_python() -> None:
+    async def scenario(host: FakeHost) -> None:
+        host.request("desk.slow", {"text": "never begun"}, lambda response: None)
+        host.disconnect(b"client")
+        await host.advance()
+        assert desk(host).gone == [] and not desk(host).open_calls()
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        play(scenario, Desk)
+        gc.collect()
+    assert [str(warning.message) for warning in said] == []
 
 
 def test_a_matchtag_that_is_used_twice_leaves_nothing_behind() -> None:

@@ -13,7 +13,6 @@ from flux.wire.message import Event
 class Tally(Service):
     async def start(self) -> None:
         self.results: list[tuple[str, Any]] = []
-        self.lost: list[str] = []
 
     @request()
     def give(self, call: Call, *, n: int, key: str = "k") -> None:
@@ -34,9 +33,6 @@ class Tally(Service):
         self.results.append((key, value))
         if value == 13:
             raise ZeroDivisionError("a bad number")
-
-    def contributor_lost(self, key: str) -> None:
-        self.lost.append(key)
 
 
 def tally(tree: FakeTree, rank: int) -> Tally:
@@ -118,7 +114,6 @@ def test_a_lost_link_takes_what_it_contributed_along() -> None:
         tree.cut(1)
         await tree[0].advance()
         assert tally(tree, 0).results[-1] == ("k", 1)
-        assert tally(tree, 0).lost == ["k"] and tally(tree, 1).lost == []
 
     grow(scenario, Tally, FakeTree(7))
 
@@ -142,7 +137,6 @@ def test_a_service_that_is_unloaded_takes_its_contribution_back() -> None:
         await tree[3].unload("tally")
         await tree[0].advance()
         assert tally(tree, 0).results[-1] == ("k", 2)
-        assert tally(tree, 1).lost == ["k"]
         await tree[3].load(Tally)
 
     grow(scenario, Tally, FakeTree(7))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sim.chaos import CASES
+from tests.sim.keeping import CASES
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,14 +1,18 @@
-"""The simulated sessions on many seeds: `./dev soak`. A seed that fails here becomes a named test."""
+"""Simulated sessions, and real ones that are killed, on many seeds: `./dev soak`. A seed that fails becomes a test."""
 
 import sys
 import traceback
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import count, islice
 from time import monotonic
 
-from tests.sim.chaos import CASES
+from tests.sim import keeping
+from tests.soak import crash
+
+CASES: dict[str, Callable[[int], object]] = {name: case.play for name, case in keeping.CASES.items()}
+CASES["a_session_that_is_killed_comes_back_with_all_that_was_acknowledged"] = crash.play
 
 Run = tuple[str, int]
 AHEAD = 64
@@ -17,9 +21,7 @@ AHEAD = 64
 
 def parser() -> ArgumentParser:
     """The options."""
-    made = ArgumentParser(
-        prog="./dev soak", description="Play the simulated cases on many seeds; report those that fail."
-    )
+    made = ArgumentParser(prog="./dev soak", description="Play all cases on many seeds; report those that fail.")
     made.add_argument("--seeds", type=int, default=200, metavar="N", help="seeds for each case (default: 200)")
     made.add_argument("--minutes", type=float, metavar="M", help="as many seeds as there are in M minutes instead")
     made.add_argument("--first", type=int, default=0, metavar="SEED", help="the seed to begin with (default: 0)")
@@ -57,7 +59,7 @@ def main(argv: list[str]) -> int:
 def play(case: str, seed: int) -> str:
     """Plays one session; returns why it failed, "" if it did not."""
     try:
-        CASES[case].play(seed)
+        CASES[case](seed)
     except Exception:
         return traceback.format_exc(limit=-4)
     return ""

@@ -6,6 +6,7 @@ from errno import ECONNRESET
 from functools import partial
 from typing import Any, Self
 
+from flux.aio.flow import Flow
 from flux.aio.streams import Answers, Events, News, Stream, settle
 from flux.base.gathered import TOPIC, Gathered, question
 from flux.base.idset import Ids
@@ -25,6 +26,7 @@ class Handle:
         self.session = Session()
         self.link = StreamLink(self._receive, self._lost)
         self.link.on_pause = self._pause
+        self._flow = Flow(self.link)
         self._news: list[News] = []
         self._reason = LOST
         self._writable: asyncio.Future[None] | None = None
@@ -61,7 +63,8 @@ class Handle:
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         request = self._request(topic, payload, partial(settle, answer), nodeid)
         try:
-            response = await answer
+            with self._flow.waiting():
+                response = await answer
         except asyncio.CancelledError:
             self.session.forget(request.matchtag)
             raise
@@ -72,11 +75,15 @@ class Handle:
     def stream(self, topic: str, payload: Any = None, *, nodeid: int = FLUX_NODEID_ANY, ring: bool = False) -> Stream:
         """Asks a service for a stream: `async for answer in h.stream("log.dmesg", {"follow": True}): ...`.
 
-        The request is sent at once. A loop that is left early or cancelled sends `<service>.cancel`.
+        The request is sent at once. A loop that is left early or cancelled sends `<service>.cancel`. While a loop does
+        not take what comes, the connection is not read, so that the service waits, unless something else is awaited
+        here; a loop that leaves 64 MiB waiting is ended (ENOBUFS).
         """
-        answers = Answers()
+        answers = Answers(self._flow)
         to = around(nodeid) if ring else nodeid
-        return Stream(self, self._request(topic, payload, answers.answered, to, STREAMING), answers)
+        request = self._request(topic, payload, answers.answered, to, STREAMING)
+        answers.dropped = partial(self.end_stream, request)
+        return Stream(self, request, answers)
 
     async def notify(self, topic: str, payload: Any = None, *, nodeid: int = FLUX_NODEID_ANY) -> None:
         """Sends a request that wants no answer."""
@@ -123,8 +130,10 @@ class Handle:
         """Subscribes to events whose topic begins with `prefix`: `async for event in h.events("job-"): ...`.
 
         What this handle sends afterwards, it sends as a subscriber. `async with` waits until the broker has said so.
+        A loop that does not take what comes is treated as that of a stream.
         """
-        news = News(prefix)
+        news = News(self._flow, prefix)
+        news.dropped = partial(self._leave, news)
         self._news.append(news)
         if self.session.subscribe(prefix):
             self._request("event.subscribe", {"topic": prefix}, news.answered, FLUX_NODEID_ANY)
@@ -137,6 +146,10 @@ class Handle:
         if self.link.paused:
             await self._until_writable()
         self.send(Event(flags=PRIVATE if private else 0, topic=topic_text(topic), data=encode_payload(payload)))
+
+    def _leave(self, news: News) -> None:
+        """Unsubscribes, when all have heard the event that was too much."""
+        asyncio.get_running_loop().call_soon(self.unsubscribe, news)
 
     # -- for streams and subscriptions ------------------------------------------------------------------------------
 
@@ -192,4 +205,5 @@ class Handle:
         while self.link.paused and not self.link.closed:
             if self._writable is None:
                 self._writable = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._writable)
+            with self._flow.waiting():  # a broker whose answers we do not read does not read us either
+                await asyncio.shield(self._writable)

@@ -2,19 +2,26 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
-from errno import ENODATA
+from errno import ENOBUFS, ENODATA
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from flux.aio.flow import Flow
 from flux.message import Message
 from flux.rpc import failure
-from flux.wire.message import Event, Request, Response
+from flux.wire.message import Data, Event, Request, Response
 from flux.wire.payload import decode_item
 
 if TYPE_CHECKING:
     from flux.aio.handle import Handle
 
 T = TypeVar("T")
+
+ENOUGH, TOO_MUCH = 1 << 20, 64 << 20
+"""Bytes that were not taken yet at which the connection is not read for now, and at which a loop is ended."""
+EACH = 256
+"""Bytes that an item takes besides its payload."""
 
 
 def settle(future: "asyncio.Future[T]", value: T) -> None:
@@ -26,21 +33,35 @@ def settle(future: "asyncio.Future[T]", value: T) -> None:
 class Feed(Generic[T]):
     """What has come and was not taken yet. The connection knows the feed, so that whoever listens can be let go."""
 
-    def __init__(self) -> None:
+    def __init__(self, flow: Flow) -> None:
         self.ended = False
-        self._items: deque[T] = deque()
+        self.dropped: Callable[[], None] = lambda: None
+        """Called when it is ended because too much was not taken."""
+        self.flow = flow
+        self._items: deque[tuple[T, int]] = deque()
+        self._held = 0
         self._error: OSError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def put(self, item: T) -> None:
-        """Adds the next item."""
-        self._items.append(item)
+    def put(self, item: T, data: Data) -> None:
+        """Adds the next item, whose payload is that."""
+        if self.ended:
+            return
+        size = EACH + (len(data) if isinstance(data, bytes) else 0)
+        self._items.append((item, size))
+        self._held += size
+        if self._held > TOO_MUCH:
+            self.end(OSError(ENOBUFS, f"{self._held >> 20} MiB came that were not taken"))
+            self.dropped()
+        elif self._held > ENOUGH >= self._held - size:
+            self.flow.fill(self)
         self._wake()
 
     def end(self, error: OSError | None = None) -> None:
         """There will be no more. What has come can still be taken."""
         if not self.ended:
             self.ended, self._error = True, error
+            self.flow.drain(self)
             self._wake()
 
     async def take(self) -> T:
@@ -49,8 +70,13 @@ class Feed(Generic[T]):
             if self.ended:
                 raise self._error or StopAsyncIteration
             self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        return self._items.popleft()
+            with self.flow.waiting():
+                await self._waiter
+        item, size = self._items.popleft()
+        self._held -= size
+        if self._held <= ENOUGH < self._held + size:
+            self.flow.drain(self)
+        return item
 
     def _wake(self) -> None:
         if self._waiter is not None:
@@ -67,14 +93,14 @@ class Answers(Feed[Response]):
         elif response.errnum:
             self.end(failure(response))
         else:
-            self.put(response)
+            self.put(response, response.data)
 
 
 class News(Feed[Message]):
     """The feed of a subscription."""
 
-    def __init__(self, prefix: str) -> None:
-        super().__init__()
+    def __init__(self, flow: Flow, prefix: str) -> None:
+        super().__init__(flow)
         self.prefix = prefix
         self.subscribed: asyncio.Future[OSError | None] = asyncio.get_running_loop().create_future()
 
@@ -88,7 +114,7 @@ class News(Feed[Message]):
     def heard(self, event: Event) -> None:
         """An event came, perhaps one of ours."""
         if event.topic.startswith(self.prefix):
-            self.put(Message(handle=event))
+            self.put(Message(handle=event), event.data)
 
 
 class Listener(Generic[T]):
@@ -153,7 +179,8 @@ class Events(Listener[Message]):
         self._handle, self._news = handle, news
 
     async def __aenter__(self) -> Self:
-        error = await asyncio.shield(self._news.subscribed)
+        with self._news.flow.waiting():
+            error = await asyncio.shield(self._news.subscribed)
         if error is not None:
             raise error
         return self

@@ -91,6 +91,20 @@ class Modprobe:
             raise OSError(ENOENT, f"{name}: no such module")
         self._alternatives[service] = name
 
+    def choosing(self, service: str, name: str) -> "Modprobe":
+        """This table with one module chosen for a service; with none of them for "none". OSError: ENOENT, EINVAL."""
+        made = Modprobe(self._entries.values())
+        made._alternatives |= self._alternatives
+        if name != "none":
+            made.choose(service, name)
+            if service not in self._entries[name].provides:
+                raise OSError(EINVAL, f"{name}: does not provide {service}")
+            return made
+        for entry in self._entries.values():
+            if service in entry.provides:
+                made.disable(entry.name)
+        return made
+
     def disable(self, name: str) -> None:
         """Takes a module out of consideration, if it is there."""
         if name in self._entries:

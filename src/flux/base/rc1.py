@@ -7,6 +7,7 @@ MODULES = (
     Entry("live", requires=("heartbeat",)),
     Entry("content", requires=("heartbeat", "content-backing")),
     Entry("content-memory", ranks="0", provides=("content-backing",), after=("content",)),
+    Entry("content-sqlite", ranks="0", provides=("content-backing",), after=("content",)),
     Entry("kvs", requires=("content", "heartbeat"), after=("content-backing", "content")),
     Entry("barrier"),
     Entry("reduce"),

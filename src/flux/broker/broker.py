@@ -3,7 +3,7 @@
 import asyncio
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from errno import EEXIST, EIO
 from typing import Any
 
@@ -13,9 +13,9 @@ from flux.broker.logger import Logger
 from flux.broker.tap import Tap
 from flux.broker.traffic import Traffic
 from flux.overlay.node import BELOW, BROKER, SUBSCRIBERS, Node, Step
-from flux.overlay.notices import Broken, Drop, EventsLost, Gone, Moved, Noise, Notice, ParentLost
+from flux.overlay.notices import Broken, Drop, EventsLost, Gone, Joined, Moved, Noise, Notice, ParentLost
 from flux.runtime.system import to_stderr
-from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_WARNING, Service
+from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_WARNING, Service
 from flux.wire.message import LOCAL, UNKNOWN, BadMessage, Event, Message, Request, Response, refuse
 
 SLICE = 2000
@@ -47,6 +47,8 @@ class Broker:
         }
         self.module_tap = Tap(self.services, self._hops)
         self.traffic = Traffic()
+        self._missed: set[int] = set()
+        """The ranks of which the log says that they are lost."""
         self._box: deque[tuple[Message, bytes, int]] = deque()
         self._draining = False
         self._asking: asyncio.TimerHandle | None = None
@@ -233,11 +235,14 @@ class Broker:
             case Gone(ranks, links, reason):
                 level = LOG_DEBUG if reason == "administrative shutdown" else LOG_ERR
                 if ranks:
-                    named = f"rank{'s' * (len(ranks) > 1)} {IDset(ranks)}"
-                    self.log(level, "broker", f"lost {named}: {reason}")
+                    self.log(level, "broker", f"lost {_named(ranks)}: {reason}")
+                    self._missed.update(ranks)
                 for link in links:
                     for service in services:
                         self._guarded(service.link_lost, link)
+            case Joined(_, ranks) if back := self._missed.intersection(ranks):
+                self.log(LOG_INFO, "broker", f"found {_named(back)} again")
+                self._missed -= back
             case Broken(near, far):
                 for service in services:
                     self._guarded(service.way_lost, near, far)
@@ -257,3 +262,7 @@ class Broker:
                 self.log(LOG_WARNING, "broker", text)
         for told in list(self.hearers):
             self._guarded(told, notice)
+
+
+def _named(ranks: Collection[int]) -> str:
+    return f"rank{'s' * (len(ranks) > 1)} {IDset(set(ranks))}"

@@ -16,6 +16,7 @@ BUILT_IN = {
     "connector-local": "flux.modules.api.service",
     "content": "flux.modules.content.service",
     "content-memory": "flux.modules.content_memory.service",
+    "content-sqlite": "flux.modules.content_sqlite.service",
     "groups": "flux.modules.groups.service",
     "heartbeat": "flux.modules.heartbeat.service",
     "kvs": "flux.modules.kvs.service",

@@ -9,25 +9,30 @@ from flux.overlay.router import RINGWARD
 from flux.overlay.routes import Claim
 from flux.service.kit import LOG_DEBUG
 
-PATIENCE = 1.0
-"""Seconds that a broker has to tell where it listens, and then to answer."""
+PATIENCE, HOP = 1.0, 0.02
+"""Seconds that a broker has to tell where it listens, and then to answer; and more for each broker above us."""
 
 MOST_SILENT = 3
 """So many that do not answer in a row: it is rather the way to them that is broken."""
 
 Find = Callable[[int], Awaitable[Claim]]
 """Asks a rank, through the tree, to listen and to say where."""
+Missed = Callable[[], Awaitable[set[int]]]
+"""Asks rank 0 who is not there."""
 
 
 class Circle:
     """The ring from one broker's side: it is closed when something is to go round, or when `close` is called."""
 
-    def __init__(self, broker: Broker, find: Find, reach: Callable[[Claim], None]) -> None:
-        self._broker, self._node, self._find, self._reach = broker, broker.node, find, reach
+    def __init__(self, broker: Broker, find: Find, missed: Missed, reach: Callable[[Claim], None]) -> None:
+        self._broker, self._node, self._reach = broker, broker.node, reach
+        self._find, self._missed = find, missed
         self._closing: asyncio.Task[None] | None = None
         self._answer: asyncio.Future[bool] | None = None
         self._passed: list[int] = []
         """The ranks between us and the next one: who was passed over only because it had no parent comes back."""
+        self._said: dict[int, str] = {}
+        """Why each of them was passed over last, which is said once."""
         self.next: int | None = None
         """The rank of the next broker on the ring, None while it is open."""
 
@@ -93,7 +98,7 @@ class Circle:
     async def _close_if_there(self, rank: int) -> None:
         there = False
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 await self._find(rank)
             there = True
         except (TimeoutError, OSError):
@@ -107,21 +112,41 @@ class Circle:
     async def _close(self) -> None:
         self._passed.clear()
         try:
-            silent = 0
+            silent, missed = 0, set[int]()
             for rank in self._ranks():
-                if silent == MOST_SILENT or not (self._node.joined or self._node.rank == 0):
+                if rank in missed:
+                    self._pass_over(rank, b"", "rank 0 misses it")
+                    self._passed.append(rank)
+                    continue
+                if not (self._node.joined or self._node.rank == 0):
                     return  # it is we whom nobody hears: that is for later
+                if silent == MOST_SILENT:
+                    break
                 try:
                     if await self._try(rank):
                         self.next = rank
+                        self._said.pop(rank, None)
                         return
                     silent = 0
                 except TimeoutError:
                     silent += 1
+                missed = missed or await self._who_is_missed()
                 self._passed.append(rank)
             self._broker.act(self._node.ring_closed(None))
         finally:
             self._closing = None
+
+    async def _who_is_missed(self) -> set[int]:
+        """By rank 0's word, so that not each of many that are gone has to be tried."""
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._missed()
+        except OSError:
+            return set()
+
+    @property
+    def _patience(self) -> float:
+        return PATIENCE + HOP * len(self._node.above.line)
 
     def _ranks(self) -> Iterator[int]:
         """All other ranks, those that follow ours first."""
@@ -131,7 +156,7 @@ class Circle:
     async def _try(self, rank: int) -> bool:
         link = b""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 claim = await self._find(rank)
                 link = RINGWARD + claim.uuid.encode()
                 self._answer = self._broker.loop.create_future()
@@ -151,7 +176,9 @@ class Circle:
         return False
 
     def _pass_over(self, rank: int, link: bytes, reason: str) -> None:
-        self._broker.log(LOG_DEBUG, "overlay", f"ring: rank {rank} is passed over: {reason}")
+        if self._said.get(rank) != reason:
+            self._broker.log(LOG_DEBUG, "overlay", f"ring: rank {rank} is passed over: {reason}")
+            self._said[rank] = reason
         if link:
             self._broker.drop(link)
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -20,14 +21,15 @@ from flux.broker.host import BrokerHost, Clock
 from flux.broker.life import Life
 from flux.broker.modules import ModuleTable
 from flux.broker.options import BrokerOptions
-from flux.broker.program import InitialProgram
+from flux.broker.program import LEVEL, InitialProgram
 from flux.broker.session import Session, Ways
 from flux.overlay.card import Card, read_card
 from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
 from flux.overlay.routes import Claim
 from flux.overlay.topology import Topology
-from flux.runtime import rundir, system
+from flux.runtime import rundir, statedir, system
+from flux.runtime.database import open_database
 from flux.runtime.keeper import Keeper, fork_keeper
 from flux.runtime.linux import set_process_name
 from flux.runtime.listener import listen
@@ -70,8 +72,9 @@ class Process:
     def __init__(self, options: BrokerOptions, config: Config, pmi: Bootstrap, keeper: Keeper) -> None:
         self._options, self._config, self._pmi, self._keeper = options, config, pmi, keeper
         self._uuid = boot.identity(pmi)
-        self._own_rundir = ""
+        self._own_rundir = self._own_statedir = ""
         self._release: Callable[[], None] = lambda: None
+        self._lock = -1
 
     async def run(self) -> int:
         """Starts, runs, ends. The run directory goes with us if we made it, or if who made it is gone."""
@@ -99,8 +102,10 @@ class Process:
                 wiring.close()
             await self._spawner.close()
             self._release()
-            if self._own_rundir:
-                rundir.remove(self._own_rundir)
+            for own in filter(None, (self._own_statedir, self._own_rundir)):
+                rundir.remove(own)
+            if self._lock >= 0:
+                os.close(self._lock)
             self._pmi.close()
 
     # -- making -----------------------------------------------------------------------------------------------------
@@ -129,13 +134,34 @@ class Process:
         self._release = partial(rundir.release, where, self._pmi.rank, rundir.hold(where, self._pmi.rank))
         table.fix("rundir", where)
         table.fix("rundir-cleanup", table.lookup("rundir-cleanup", "0" if given else "1"))
+        self._claim_statedir(table)
         return table
+
+    def _claim_statedir(self, table: AttributeTable) -> None:
+        """On rank 0, the directory of what outlives the session, or one of its own that does not."""
+        given, cleanup = table.lookup("statedir", ""), table.lookup("statedir-cleanup", "0")
+        for name in ("statedir", "statedir-cleanup"):
+            with suppress(OSError):
+                table.remove(name)
+        if self._pmi.rank:
+            return
+        if given:
+            where = os.path.abspath(given)
+            self._lock = statedir.claim(where)
+        else:
+            where, cleanup = os.path.join(table.get("rundir"), f"state-{self._uuid[:8]}"), "1"
+            rundir.make_private(where)
+        self._own_statedir = where if cleanup == "1" else ""
+        table.fix("statedir", where)
+        table.fix("statedir-cleanup", cleanup)
 
     def _describe(self, table: AttributeTable, tree: Topology) -> None:
         """The attributes that say what and where this broker is."""
         rank, rundir = self._pmi.rank, table.get("rundir")
         parent_uri, path = os.environ.pop("FLUX_URI", ""), os.environ.pop("FLUX_JOB_ID_PATH", "")
-        level = self._pmi.get("flux.instance-level") or "0"
+        above = os.environ.pop(LEVEL, "0")
+        of_job = self._pmi.get("flux.instance-level") or "0"
+        level = of_job if of_job != "0" or not parent_uri else str(int(above) + 1 if above.isdecimal() else 1)
         facts = {
             "rank": rank,
             "size": self._pmi.size,
@@ -152,11 +178,11 @@ class Process:
             "tbon.maxlevel": tree.maxlevel(),
             "tbon.descendants": tree.descendants(rank),
             "instance-level": level,
-            "jobid-path": "/" if level == "0" else path or "/",
+            "jobid-path": "/" if of_job == "0" else path or "/",
         }
         for name, value in facts.items():
             table.fix(name, str(value))
-        if level != "0":  # a job of another instance, which names it by PMI; others have names of their own there
+        if of_job != "0":  # a job of another instance, which names it by PMI; others have names of their own there
             table.fix("jobid", JobID(self._pmi.name).f58)
         if parent_uri:
             table.fix("parent-uri", parent_uri)
@@ -229,6 +255,7 @@ class Process:
             "stderr": system.to_stderr,
             "syslog": system.to_syslog,
             "logfile": system.LogFile,
+            "database": open_database,
             "config": Configuration(self._config, self._options.read if self._options.config_path else None),
             "given": self._options.attributes,
             "belongs": system.belongs,

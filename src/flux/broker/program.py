@@ -21,6 +21,9 @@ PRIVATE = (
 PRIVATE_PREFIXES = ("PMI_", "SLURM_", "PMIX_", "PALS_")
 """What told us how to start is not for those whom we start."""
 
+LEVEL = "FLUX_INSTANCE_LEVEL"
+"""How a session that is started in this one, but not as a job of it, knows how many are around it."""
+
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 AT_ONCE = 1.0
 """Seconds in which two of them are one, which came to our process group and by `flux start`."""
@@ -46,6 +49,7 @@ class InitialProgram:
             return await self._ended
         attributes = self._attributes
         env = environment(os.environ, attributes.get("local-uri"), attributes.lookup("jobid", ""))
+        env[LEVEL] = attributes.lookup("instance-level", "0")
         argv = command_line(self._command, env)
         self._starting = True
         try:

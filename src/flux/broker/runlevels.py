@@ -5,6 +5,8 @@ from collections.abc import Callable
 from flux.base.modprobe import Entry, Facts
 from flux.runtime import modprobe
 
+BACKING = "content.backing-module"
+"""The attribute that says which module provides content-backing, or "none"."""
 BUILTINS = ("log", "attr", "module", "groups", "multicast", "connector-local")
 """Loaded first and unloaded last."""
 
@@ -19,4 +21,10 @@ def rc1(attribute: Callable[[str], str]) -> list[Entry]:
             return False
         return True
 
-    return modprobe.table().enabled(Facts(attr=there, env=modprobe.env))
+    table = modprobe.table()
+    if there(BACKING):
+        try:
+            table = table.choosing("content-backing", attribute(BACKING))
+        except OSError as error:
+            raise OSError(error.errno, f"{BACKING}: {error.strerror}") from None
+    return table.enabled(Facts(attr=there, env=modprobe.env))

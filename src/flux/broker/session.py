@@ -15,7 +15,7 @@ from flux.broker.runlevels import BUILTINS, rc1
 from flux.broker.services import RESIDENT
 from flux.broker.uplink import Uplink
 from flux.overlay.lifecycle import State
-from flux.overlay.node import FOR_GOOD, SENT_AWAY
+from flux.overlay.node import FOR_GOOD, REPLACED, SENT_AWAY
 from flux.overlay.notices import Dismissed, Gone, Moved, Notice, ParentLost, ParentReady
 from flux.overlay.routes import Claim
 from flux.service.kit import LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_WARNING, Service
@@ -73,7 +73,7 @@ class Session:
         self._broker, self._host, self._life, self._modules = broker, host, life, modules
         self._ways, self._program = ways, program
         self._uplink = Uplink(broker, ways.reach, self._confirm)
-        self._circle = Circle(broker, self._find, ways.reach_ring)
+        self._circle = Circle(broker, self._find, self._missed, ways.reach_ring)
         host.offer("uplink", self._uplink)
         host.offer("circle", self._circle)
         self._builtins = BUILTINS if wanted is None else tuple(name for name in BUILTINS if name != "connector-local")
@@ -266,6 +266,10 @@ class Session:
         answer = await self._asker.rpc("overlay.open", {}, nodeid=rank)
         return Claim(rank, answer["uuid"], 0, answer["card"])
 
+    async def _missed(self) -> set[int]:
+        """The ranks that are not there, by rank 0's word."""
+        return {rank for rank, *_ in (await self._asker.rpc("overlay.absent", {}, nodeid=0))["absent"]}
+
     async def _seek(self, reason: str) -> None:
         """The parent is lost: another one is found, or this broker's part in the session is over."""
         self._host.log(LOG_WARNING, "overlay", f"lost the parent: {reason}")
@@ -312,8 +316,8 @@ class Session:
                     self._follow()
             case ParentLost("left"):
                 self._left.set()
-            case ParentLost(reason) if reason != FOR_GOOD and State.JOIN < self._life.state <= State.RUN:
-                self._run(self._seek(reason))
+            case ParentLost(why) if why not in (FOR_GOOD, REPLACED) and State.JOIN < self._life.state <= State.RUN:
+                self._run(self._seek(why))
             case ParentLost(reason):
                 self._parent_lost(reason)
             case Dismissed():

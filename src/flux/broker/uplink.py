@@ -13,6 +13,8 @@ from flux.service.kit import LOG_INFO, LOG_WARNING
 
 PATIENCE = 1.0
 """Seconds that somebody has to answer our hello; the first parent of all has for ever, as it may still be starting."""
+HOP = 0.02
+"""More seconds for each broker above us: whom we want as our parent asks rank 0, by all of them, whether it may be."""
 BREATH = 0.05
 """Seconds before those are asked again who could not say yes just now."""
 GIVE_UP = 10.0
@@ -65,8 +67,8 @@ class Uplink:
             self._moving = False
 
     async def _move(self, parent: Claim) -> None:
-        end = self._broker.loop.time() + PATIENCE
-        while (refused := await self._ask(parent, PATIENCE)) is not None:
+        end = self._broker.loop.time() + self._patience
+        while (refused := await self._ask(parent, self._patience)) is not None:
             if refused.errnum != EAGAIN or self._broker.loop.time() > end:
                 raise OSError(refused.errnum, f"rank {parent.rank}: {refused.reason}")
             await asyncio.sleep(BREATH)
@@ -98,13 +100,17 @@ class Uplink:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
+    @property
+    def _patience(self) -> float:
+        return PATIENCE + HOP * len(self._line)
+
     async def _round(self, candidates: list[Claim]) -> bool:
         """Asks one after the other; says whether it is worth while to ask again. Without rank 0 it is not."""
         worth = False
         for candidate in candidates:
             if self._node.router.routes.link(candidate.rank) is not None:
                 continue
-            refused = await self._ask(candidate, PATIENCE)
+            refused = await self._ask(candidate, self._patience)
             if refused is None:
                 self._broker.log(LOG_INFO, "overlay", f"rank {candidate.rank} is the parent now")
                 return True

@@ -1,12 +1,11 @@
 """`flux comms`: one broker's place among the others, and how to change it (2016's command of that name)."""
 
-from argparse import Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from errno import EINVAL
 from typing import Any
 
 from flux.commands import ranks
 from flux.commands.parser import Parser, command_parser, subcommand
-from flux.constants import FLUX_NODEID_ANY
 from flux.core.handle import Flux
 
 EXAMPLES = """\
@@ -20,7 +19,7 @@ EXAMPLES = """\
 def parser() -> Parser:
     """The options of `flux comms`."""
     made = command_parser("comms", "Show and change one broker's place in the tree.", EXAMPLES)
-    made.add_argument("-r", "--rank", metavar="RANK", help="the broker (the one that is asked, unless told otherwise)")
+    _rank(made, None)
     commands = made.add_subparsers(metavar="COMMAND", required=True)
     for name, about, run in (
         ("info", "Show rank, size and shape.", info),
@@ -30,40 +29,48 @@ def parser() -> Parser:
         ("recover-all", "Let all go back to their first parents.", recover_all),
     ):
         made_one = subcommand(commands, name, about, f"  flux comms {name}")
+        _rank(made_one)
         made_one.set_defaults(run=run)
     move = subcommand(commands, "reparent", "Become a child of another broker.", "  flux comms -r 3 reparent 0")
+    _rank(move)
     move.add_argument("parent", metavar="URI", help="its rank, or where it listens (its tbon.endpoint)")
     move.set_defaults(run=reparent)
     end = subcommand(commands, "panic", "End the broker at once.", "  flux comms -r 3 panic 'enough of it'")
-    end.add_argument("reason", metavar="REASON", nargs="*")
+    _rank(end)
+    end.add_argument("reason", metavar="REASON", nargs="*", default=[])
     end.set_defaults(run=panic)
     return made
+
+
+def _rank(made: ArgumentParser, default: str | None = SUPPRESS) -> None:
+    """Which broker: may be said before the command and behind it."""
+    about = "the broker (the one that is asked, unless told otherwise)"
+    made.add_argument("-r", "--rank", metavar="RANK", default=default, help=about)
 
 
 def main(argv: list[str]) -> int:
     """Runs `flux comms`."""
     args = parser().parse_args(argv)
     with Flux() as handle:
-        args.nodeid = FLUX_NODEID_ANY if args.rank is None else ranks.rank(handle, args.rank)
-        if args.nodeid == FLUX_NODEID_ANY:
-            args.nodeid = int(handle.attr_get("rank"))
+        args.nodeid = int(handle.attr_get("rank")) if args.rank is None else ranks.rank(handle, args.rank)
         args.run(handle, args)
     return 0
 
 
 def info(handle: Flux, args: Namespace) -> None:
     """Runs `flux comms info`."""
-    if args.rank is not None:
-        raise OSError(EINVAL, "info: --rank has no meaning here")
-    shape = handle.attr_get("tbon.topo")
-    print(f"rank={handle.attr_get('rank')}\nsize={handle.attr_get('size')}\narity={shape.rpartition(':')[2]}")
+    rank, size, shape = (
+        _ask(handle, args, "attr.get", {"name": name})["value"] for name in ("rank", "size", "tbon.topo")
+    )
+    print(f"rank={rank}\nsize={size}\narity={shape.rpartition(':')[2]}")
 
 
 def idle(handle: Flux, args: Namespace) -> None:
     """Runs `flux comms idle`."""
     from json import dumps
 
-    print(dumps(_ask(handle, args, "live.peers"), indent=2))
+    peers = _ask(handle, args, "live.peers")
+    print(dumps({rank: peer | {"idle": round(peer["idle"], 3)} for rank, peer in peers.items()}, indent=2))
 
 
 def failover(handle: Flux, args: Namespace) -> None:
@@ -89,7 +96,7 @@ def reparent(handle: Flux, args: Namespace) -> None:
 
 def panic(handle: Flux, args: Namespace) -> None:
     """Runs `flux comms panic`."""
-    handle.rpc("broker.panic", {"reason": " ".join(args.reason) or "no reason given"}, nodeid=args.nodeid).get()
+    _ask(handle, args, "broker.panic", {"reason": " ".join(args.reason) or "no reason given"})
 
 
 def _listening_at(handle: Flux, uri: str) -> int:
@@ -104,4 +111,4 @@ def _listening_at(handle: Flux, uri: str) -> int:
 
 
 def _ask(handle: Flux, args: Namespace, topic: str, payload: dict[str, Any] | None = None) -> Any:
-    return handle.rpc(topic, payload or {}, nodeid=args.nodeid).get()
+    return ranks.ask(handle, args.nodeid, topic, payload)

@@ -9,6 +9,7 @@ from flux.commands import configvalue
 from flux.commands.parser import Parser, command_parser, subcommand
 
 if TYPE_CHECKING:
+    from flux.base.config import Config
     from flux.core.handle import Flux
 
 EXAMPLES = """\
@@ -115,7 +116,7 @@ def _builtin(commands: Any) -> None:
 def get(args: Namespace) -> int:
     """Prints what is configured."""
     configvalue.check_type(args.type)
-    values = _from_files(args.config_path) if args.config_path else _current()
+    values = _from_files(args.config_path).values if args.config_path else _current()
     try:
         found = values if args.name is None else member(values, args.name)
     except FileNotFoundError:
@@ -156,9 +157,10 @@ def unset(args: Namespace) -> int:
 
 def load(args: Namespace) -> int:
     """Replaces all of it."""
-    values = _from_files(args.path) if args.path else _from_stdin()
+    found = _from_files(args.path) if args.path else _from_stdin()
     with _flux() as handle:
-        handle.rpc("config.load", values).get()
+        found.check()  # here its files and lines are known
+        handle.rpc("config.load", found.values).get()
     return 0
 
 
@@ -189,23 +191,23 @@ def _current() -> dict[str, Any]:
         return dict(handle.rpc("config.get").get())
 
 
-def _from_files(path: str) -> dict[str, Any]:
+def _from_files(path: str) -> "Config":
     from flux.runtime.configfile import read_config
 
     if path in SHORTHANDS:
         from flux.runtime import installation
 
         path = f"{installation.value('confdir')}/{path}/conf.d"
-    return read_config(path).values
+    return read_config(path)
 
 
-def _from_stdin() -> dict[str, Any]:
+def _from_stdin() -> "Config":
     import sys
 
-    from flux.base.config.source import from_json, from_toml
+    from flux.base.config import from_json, from_toml, joined
 
     text = sys.stdin.read()
-    return (from_json if text.lstrip().startswith("{") else from_toml)(text, "stdin").values
+    return joined((from_json if text.lstrip().startswith("{") else from_toml)(text, "stdin"))
 
 
 def _type_of(values: dict[str, Any], name: str) -> str:

@@ -36,11 +36,13 @@ def parser() -> Parser:
     pub.add_argument("-l", "--loopback", action="store_true", help="wait until the event has come back")
     pub.add_argument("-p", "--private", action="store_true", help="only for the owner of the session and oneself")
     pub.add_argument("topic", metavar="TOPIC", help="the event's name")
-    pub.add_argument("payload", nargs="*", metavar="PAYLOAD", help="a JSON object, unless --raw")
+    pub.add_argument("payload", nargs="*", default=[], metavar="PAYLOAD", help="a JSON object, unless --raw")
     pub.set_defaults(do=publish)
     sub = subcommand(commands, "sub", "show events", SUB_EXAMPLES)
     sub.add_argument("-c", "--count", type=count, default=0, metavar="N", help="end after N events")
-    sub.add_argument("topics", nargs="*", metavar="TOPIC", help="how their topics begin; all events without one")
+    sub.add_argument(
+        "topics", nargs="*", default=[], metavar="TOPIC", help="how their topics begin; all events without one"
+    )
     sub.set_defaults(do=subscribe)
     return made
 

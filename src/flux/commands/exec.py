@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flux.base.idset import IDset
 from flux.commands.complaint import complain
 from flux.commands.parser import Parser, command_parser
-from flux.core.remote import WAITABLE, command_create
+from flux.core.remote import WAITABLE, apart, command_create
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +112,8 @@ def _foreground(handle: "Flux", args: Namespace, targets: IDset) -> int:
 
 def _background(handle: "Flux", args: Namespace, targets: IDset) -> int:
     """Starts it everywhere, and prints where it runs."""
-    payload = {"cmd": _command(args), "flags": WAITABLE if args.waitable else 0}
+    command = _command(args)
+    payload = {"cmd": command | {"env": apart(command["env"])}, "flags": WAITABLE if args.waitable else 0}
     code = 0
     for rank, answer in _answers(handle, f"{args.service}.exec", payload, targets):
         if isinstance(answer, OSError):

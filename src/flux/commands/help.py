@@ -24,7 +24,7 @@ EXAMPLES = """\
 def parser() -> Parser:
     """The options of `flux help`."""
     made = command_parser("help", "List the commands, or explain one.", EXAMPLES)
-    made.add_argument("command", nargs="*", metavar="COMMAND", help="what to explain")
+    made.add_argument("command", nargs="*", default=[], metavar="COMMAND", help="what to explain")
     return made
 
 

@@ -29,7 +29,7 @@ def parser() -> Parser:
         help=SEVERITY_HELP,
     )
     made.add_argument("-n", "--appname", default="logger", metavar="NAME", help="in whose name (logger)")
-    made.add_argument("message", nargs="*", metavar="MESSAGE", help="what to write")
+    made.add_argument("message", nargs="*", default=[], metavar="MESSAGE", help="what to write")
     return made
 
 

@@ -247,7 +247,9 @@ class Work:
             return 0
         asked = {"path": entry.path, "args": list(entry.args), "name": entry.name}
         if self._rank is not None:
-            return self._everywhere(f"load {entry.name}", "modctl.load", asked | {"ranks": str(ranks)}, EEXIST)
+            return self._everywhere(
+                f"load {entry.name}", "modctl.load", asked | {"ranks": str(ranks), "force": True}, EEXIST
+            )
         with about(f"load {entry.name}"):
             self._handle.rpc("module.load", asked).get()
         return 0
@@ -262,7 +264,7 @@ class Work:
                 continue
             if self._rank is not None:
                 code = code or self._everywhere(
-                    f"remove {name}", "modctl.remove", {"name": name, "ranks": str(ranks)}, ENOENT
+                    f"remove {name}", "modctl.remove", {"name": name, "ranks": str(ranks), "force": True}, ENOENT
                 )
             else:
                 with about(f"remove {name}"):

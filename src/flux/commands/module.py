@@ -1,7 +1,7 @@
 """`flux module`: which modules brokers have, and which they should have."""
 
 import os
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import ENOENT
@@ -52,9 +52,15 @@ TRACE_EXAMPLES = """\
   flux module trace -r all -t event heartbeat
 """
 WHO = ("self", "children", "thread")
+WHEN = ("always", "never", "auto")
+OPTIONAL = {
+    "-L": ("--color", WHEN),
+    "--color": ("--color", WHEN),
+    "-R": ("--rusage", WHO),
+    "--rusage": ("--rusage", WHO),
+}
+"""Options whose value may be left out, and is the first one then."""
 TYPES = {"request": 1, "response": 2, "event": 4, "control": 8}
-ALONE = {"-L": "--color=always", "--color": "--color=always", "-R": "--rusage=self", "--rusage": "--rusage=self"}
-"""`-L kvs` is a color, then a module: argparse would take the module for the color's name."""
 RANK_HELP = "the brokers of these ranks (an idset, or all)"
 RUSAGE_HELP = "what the broker's process has used instead: self, children or thread"
 EXEC_HELP = "as a process of its own (refused: modules run within the broker)"
@@ -72,7 +78,7 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Runs `flux module`."""
     made = parser()
-    args = made.parse_args([ALONE.get(word, word) for word in argv])
+    args = made.parse_args(list(_explicit(argv)))
     if getattr(args, "delta", False) and not args.human:
         made.error("--delta can only be used with --human")
     if args.rank is not None and getattr(args, "clear_all", False):
@@ -87,6 +93,13 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def _explicit(argv: list[str]) -> Iterator[str]:
+    """The words with the values that were left out: argparse would take the module that follows for one."""
+    for word, after in zip(argv, [*argv[1:], ""], strict=True):
+        option, values = OPTIONAL.get(word, (word, ("",)))
+        yield word if word not in OPTIONAL or after in values else f"{option}={values[0]}"
+
+
 def _list(commands: Any) -> None:
     made = _subcommand(commands, "list", "list the modules", LIST_EXAMPLES, show_list)
     made.add_argument("-l", "--long", action="store_true", help="show where modules are from")
@@ -99,7 +112,7 @@ def _load(commands: Any) -> None:
         made.add_argument("-n", "--name", help="call the module by another name")
         made.add_argument("--exec", action="store_true", help=EXEC_HELP)
         made.add_argument("module", metavar="MODULE", help="a name, or the path of a Python file")
-        made.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="what the module is told")
+        made.add_argument("arguments", nargs="*", default=[], metavar="ARGUMENT", help="what the module is told")
     made.add_argument("-f", "--force", action="store_true", help="load it even if it is not loaded yet")
 
 
@@ -112,7 +125,7 @@ def _remove(commands: Any) -> None:
 def _stats(commands: Any) -> None:
     made = _subcommand(commands, "stats", "show what a module counts", STATS_EXAMPLES, stats)
     made.add_argument("-p", "--parse", metavar="NAME", help="only what is at this name, with periods for members")
-    made.add_argument("-s", "--scale", type=float, default=1.0, metavar="N", help="multiply a number by N")
+    made.add_argument("-s", "--scale", type=_number, default=1.0, metavar="N", help="multiply a number by N")
     made.add_argument("-t", "--type", choices=("int", "double"), help="show a number as an int or a double")
     made.add_argument("-R", "--rusage", nargs="?", const="self", choices=WHO, metavar="WHO", help=RUSAGE_HELP)
     made.add_argument("-c", "--clear", action="store_true", help="set the counters to 0")
@@ -136,7 +149,7 @@ def _trace(commands: Any) -> None:
     made.add_argument("-T", "--topic", metavar="GLOB", default="*", help="only topics that match a shell pattern")
     made.add_argument("-t", "--type", type=_mask, metavar="TYPE,...", default=0, help=f"only some: {', '.join(TYPES)}")
     traceview.options(made)
-    made.add_argument("modules", nargs="*", metavar="MODULE", help="modules; all of them without one")
+    made.add_argument("modules", nargs="*", default=[], metavar="MODULE", help="modules; all of them without one")
 
 
 def _subcommand(commands: Any, name: str, description: str, examples: str, do: Any) -> Parser:
@@ -146,13 +159,18 @@ def _subcommand(commands: Any, name: str, description: str, examples: str, do: A
     return made
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"'{text}' is not a number") from None
+
+
 def _mask(text: str) -> int:
     """Reads kinds of messages: `request,event`."""
     mask = 0
     for word in text.split(","):
         if word not in TYPES:
-            from argparse import ArgumentTypeError
-
             raise ArgumentTypeError(f"'{word}' is no type of message (there are {', '.join(TYPES)})")
         mask |= TYPES[word]
     return mask

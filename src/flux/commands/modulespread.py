@@ -41,7 +41,7 @@ def load(handle: Flux, args: Namespace) -> int:
 
 def remove(handle: Flux, args: Namespace) -> int:
     """Runs `flux module remove`: remembered for those that join later."""
-    asked = {"name": full_path(args.module), "ranks": args.rank}
+    asked = {"name": full_path(args.module), "ranks": args.rank, "force": args.force}
     return _change(handle, f"remove {args.module}", "modctl.remove", asked, (ENOENT,) if args.force else ())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from flux.base.idset import IDset
 from flux.commands import ranks, traceview
 from flux.commands.logview import wants_color
-from flux.commands.overlayview import Branch, Look, draw, summary, without_ghosts
+from flux.commands.overlayview import Branch, Look, as_json, draw, summary, without_ghosts
 from flux.commands.parser import Parser, command_parser, duration, subcommand
 from flux.core.handle import Flux
 
@@ -65,6 +65,7 @@ def _status(commands: Any) -> None:
     made.add_argument("--summary", action="store_true", help="only the status of the whole")
     made.add_argument("--down", action="store_true", help="only what is partial, degraded or missing")
     made.add_argument("--no-pretty", action="store_true", help="no lines of a tree")
+    made.add_argument("--json", action="store_true", help="the tree as a JSON object")
     made.add_argument("--no-ghost", action="store_true", help="leave out who is missing")
     made.add_argument("-L", "--color", nargs="?", const="always", default="auto", choices=("always", "never", "auto"))
     made.add_argument("-H", "--highlight", metavar="TARGET", help="mark these, and who is above them")
@@ -79,7 +80,7 @@ def _trace(commands: Any) -> None:
         "Show the messages that a broker sends to and gets from others.",
         "  flux overlay trace 'kvs.*'",
     )
-    made.add_argument("-r", "--rank", type=int, default=-1, metavar="RANK", help="only those to and from this rank")
+    made.add_argument("-r", "--rank", metavar="RANK", help="only those to and from this rank")
     made.add_argument("-f", "--full", action="store_true", help="with payloads")
     made.add_argument("-t", "--type", default="", metavar="TYPE,...", help=f"only these: {', '.join(KINDS)}")
     traceview.options(made)
@@ -118,7 +119,8 @@ def status(handle: Flux, args: Namespace) -> int:
         print(summary(health, look, time.monotonic() - begun))
         return 0
     branch = survey(handle, first, args.timeout)
-    for line in draw(branch if not args.no_ghost else without_ghosts(branch), look):
+    branch = without_ghosts(branch) if args.no_ghost else branch
+    for line in [as_json(branch, look)] if args.json else draw(branch, look):
         print(line)
     return 0
 
@@ -196,34 +198,15 @@ def disconnect(handle: Flux, args: Namespace) -> int:
     """Runs `flux overlay disconnect`."""
     rank = ranks.rank(handle, args.target)
     parent = ranks.parent(handle, rank) if args.parent is None else ranks.rank(handle, args.parent)
-    handle.rpc("overlay.disconnect-subtree", {"rank": rank}, nodeid=parent).get()
+    ranks.ask(handle, parent, "overlay.disconnect-subtree", {"rank": rank})
     return 0
 
 
 def reshape(handle: Flux, args: Namespace) -> int:
     """Runs `flux overlay reshape`."""
-    from flux.overlay.topology import topology
+    from flux.commands import overlayshape
 
-    size = int(handle.attr_get("size"))
-    shape = topology(args.topology, size)
-    moved = 0
-    for rank in sorted(range(1, size), key=shape.level):  # who is to be above is there before who is to be below
-        above = handle.rpc("overlay.line", {}, nodeid=rank).get()["ranks"]
-        wanted = shape.parent(rank) or 0
-        if above and above[0] != wanted:
-            _move(handle, rank, wanted)
-            moved += 1
-    print(f"{moved} of {size} brokers moved: {shape}")
-    return 0
-
-
-def _move(handle: Flux, rank: int, parent: int) -> None:
-    """Moves a rank; where that would make a loop, the one that is in the way is moved to rank 0 first."""
-    above = handle.rpc("overlay.line", {}, nodeid=parent).get()["ranks"]
-    if rank in above:
-        way = [parent, *above]
-        handle.rpc("overlay.reparent", {"rank": 0}, nodeid=way[way.index(rank) - 1]).get()
-    handle.rpc("overlay.reparent", {"rank": parent}, nodeid=rank).get()
+    return overlayshape.reshape(handle, args)
 
 
 # -- messages ---------------------------------------------------------------------------------------------------------
@@ -238,7 +221,8 @@ def trace(handle: Flux, args: Namespace) -> int:
         if word not in KINDS:
             raise OSError(EINVAL, f"--type: '{word}' is not one of {', '.join(KINDS)}")
         mask |= KINDS[word]
-    asked = {"typemask": mask or 0xF, "topic_glob": args.topic, "nodeid": args.rank, "full": args.full}
+    rank = -1 if args.rank is None else ranks.rank(handle, args.rank)
+    asked = {"typemask": mask or 0xF, "topic_glob": args.topic, "nodeid": rank, "full": args.full}
     view = traceview.View(args)
     for seen in handle.stream("overlay.trace", asked):
         if not view.show(seen):

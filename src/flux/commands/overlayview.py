@@ -62,6 +62,22 @@ def summary(health: dict[str, Any], look: Look, took: float) -> str:
     return _words(Branch(health["rank"], health["status"], health["duration"], took, "", []), look)
 
 
+def as_json(branch: Branch, look: Look) -> str:
+    """The same as a JSON object; what is not known is left out."""
+    from json import dumps
+
+    return dumps(_object(branch, look), indent=2)
+
+
+def _object(branch: Branch, look: Look) -> dict[str, Any]:
+    host = {"host": look.hosts[branch.rank]} if branch.rank < len(look.hosts) else {}
+    known = {"duration": branch.duration} if branch.duration >= 0 else {}
+    error = {"error": branch.error} if branch.error else {}
+    shown = [child for child in branch.children if not (look.down and child.well)]
+    children = {"children": [_object(child, look) for child in shown]}
+    return {"rank": branch.rank} | host | {"status": branch.status} | known | error | children
+
+
 def _draw(branch: Branch, look: Look, stem: str, below: str) -> Iterator[str]:
     if look.down and branch.well:
         return

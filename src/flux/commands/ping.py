@@ -46,13 +46,18 @@ def main(argv: list[str]) -> int:
         made.error("--batch should only be used with --count")
     if args.rank is not None and "!" in args.target:
         made.error("--rank and TARGET both try to specify a nodeid")
+    where, bang, service = args.target.partition("!") if args.rank is None else (args.rank, "!", args.target)
+    if not (service if bang else where):
+        made.error(f"TARGET '{args.target}' names no service")
     with Flux() as handle:
-        if args.rank is not None and several(args.rank):
+        if bang and several(where):
+            if args.ring:
+                raise OSError(EINVAL, f"{where}: --ring goes to one rank")
             from flux.commands.roundtrip import Roundtrip
 
-            print(f"flux-ping {args.rank}!{args.target}", flush=True)
-            return Roundtrip(handle, args.rank, args.target, args.pad).run(args.count, args.interval)
-        target = find(handle, args.target if args.rank is None else f"{args.rank}!{args.target}")
+            print(f"flux-ping {where}!{service}", flush=True)
+            return Roundtrip(handle, where, service, args.pad).run(args.count, args.interval)
+        target = find(handle, f"{where}{bang}{service}")
         if args.ring:
             if target.nodeid in NODES.values():
                 raise OSError(EINVAL, f"{args.target}: --ring goes to a rank")

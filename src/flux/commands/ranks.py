@@ -1,10 +1,11 @@
 """Ranks and hosts as people write them, for commands that have a TARGET."""
 
-from errno import EINVAL
+from errno import EINVAL, ENOSYS
 from typing import Any
 
 from flux.base.hostlist import Hostlist
 from flux.base.idset import IDset
+from flux.commands.complaint import about
 from flux.core.handle import Flux
 
 
@@ -30,8 +31,28 @@ def ranks(handle: Flux, text: str) -> list[int]:
 
 
 def rank(handle: Flux, text: str) -> int:
-    """Reads one rank, or a host with one broker or more (the first)."""
-    return ranks(handle, text)[0]
+    """Reads one rank, or a host with one broker or more (the first). OSError(EINVAL) for several ranks."""
+    found = ranks(handle, text)
+    if len(found) > 1 and (text == "all" or text[:1] in "[0123456789"):
+        raise OSError(EINVAL, f"'{text}': one rank is wanted")
+    return found[0]
+
+
+def ask(handle: Flux, rank: int, topic: str, payload: dict[str, Any] | None = None) -> Any:
+    """What a service on a rank answers; a refusal names the rank."""
+    with about(f"rank {rank}"):
+        return handle.rpc(topic, payload or {}, nodeid=rank).get()
+
+
+def missing(handle: Flux) -> set[int]:
+    """The ranks that cannot be reached, by rank 0's word; one that has no such word tells who has joined and runs."""
+    try:
+        return {row[0] for row in ask(handle, 0, "overlay.absent")["absent"]}
+    except OSError as error:
+        if error.errno != ENOSYS:
+            raise
+    online = IDset(ask(handle, 0, "groups.get", {"name": "broker.online"})["members"])
+    return set(range(int(handle.attr_get("size")))) - set(online)
 
 
 def parent(handle: Flux, rank: int) -> int:

@@ -17,6 +17,7 @@ EXAMPLES = """\
   flux start -s 4 flux run -n 4 hostname
   flux start -c ./conf.d --conf heartbeat.period=5s
                                     as the files of a directory say, but for the heartbeat
+  flux start --statedir ./state     go on with the key-value store that was left in ./state
   mpiexec -n 4 flux start ./script  one session, a broker on each of mpiexec's processes
 
 The exit code is that of the command, or 128 and the signal that ended it. SIGTERM and SIGHUP are passed on to the
@@ -24,7 +25,18 @@ command; it is killed by another one after a second or later.
 """
 
 BROKER_OPTS = ("-o", "--broker-opts")
-VALUED = ("-s", "--size", "--test-size", "-S", "--setattr", "-c", "--config-path", "--conf", "--test-hosts")
+VALUED = (
+    "-s",
+    "--size",
+    "--test-size",
+    "-S",
+    "--setattr",
+    "-c",
+    "--config-path",
+    "--conf",
+    "--test-hosts",
+    "--statedir",
+)
 """Options whose value is the next word."""
 
 
@@ -47,6 +59,9 @@ def parser() -> Parser:
     made.add_argument(
         "--test-hosts", default="", metavar="HOSTS", help="let the brokers take these for the names of their hosts"
     )
+    made.add_argument(
+        "--statedir", default="", metavar="DIR", help="keep the key-value store in DIR, also for the next session"
+    )
     made.add_argument("command", nargs=REMAINDER, metavar="COMMAND", help="what to run instead of a shell")
     return made
 
@@ -55,6 +70,8 @@ def main(argv: list[str]) -> int:
     """Runs `flux start`."""
     args = parser().parse_args(_joined(argv))
     _split_broker_opts(args)
+    if args.statedir:
+        args.setattr.append(("statedir", args.statedir))
     options = broker.options(args)
     directory.current()  # without one so much goes wrong later that it is better said now
     if args.size is None and {"PMI_FD", "PMI_PORT"} & os.environ.keys():
@@ -78,13 +95,15 @@ def _configured(options: BrokerOptions, size: int, hosts: list[str]) -> BrokerOp
     from flux.broker import boot, tuning
     from flux.broker.defaults import check
     from flux.overlay.topology import topology
-    from flux.runtime import launch
+    from flux.runtime import launch, statedir
 
     launch.check(size)
     options = options.located()
     config = options.read()
     for name, value in options.attributes.items():
         check(name, value, size)
+    if options.attributes.get("statedir"):
+        statedir.check(options.attributes["statedir"])
     by_config = config.has("bootstrap") and options.attributes.get("broker.boot-method", "config") == "config"
     if by_config and size > 1 and not hosts:
         reason = "says which host is which broker: use --test-hosts, or -S broker.boot-method=simple"

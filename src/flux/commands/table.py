@@ -16,6 +16,8 @@ CATEGORIES = {
     "Data and events": {
         "kvs": "read and write the key-value store",
         "event": "publish and receive events",
+        "fsck": "check the key-value store in the backing store, and repair it",
+        "gc": "remove from the backing store what is not used any more",
         "barrier": "wait until a number of processes have come this far",
     },
     "Brokers": {

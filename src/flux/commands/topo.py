@@ -1,23 +1,28 @@
 """`flux topo`: the tree as it is now, as text or for Graphviz."""
 
+import sys
 from collections.abc import Iterator
 
 from flux.commands import ranks
+from flux.commands.logview import wants_color
 from flux.commands.overlay import survey
-from flux.commands.overlayview import Branch, Look, draw
+from flux.commands.overlayview import Branch, Look, as_json, draw
 from flux.commands.parser import Parser, command_parser
 from flux.core.handle import Flux
 
 EXAMPLES = """\
   flux topo                          the tree as lines
   flux topo --dot | dot -Tsvg -o tree.svg
+  flux topo --json                   for programs
 """
 
 
 def parser() -> Parser:
     """The options of `flux topo`."""
     made = command_parser("topo", "Show how the brokers hang together now.", EXAMPLES)
-    made.add_argument("--dot", action="store_true", help="as a graph for Graphviz")
+    how = made.add_mutually_exclusive_group()
+    how.add_argument("--dot", action="store_true", help="as a graph for Graphviz")
+    how.add_argument("--json", action="store_true", help="as a JSON object")
     return made
 
 
@@ -26,11 +31,9 @@ def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     with Flux() as handle:
         branch, hosts = survey(handle, 0, 0.5), list(ranks.hosts(handle))
-    if args.dot:
-        print("\n".join(dot(branch, hosts)))
-    else:
-        for line in draw(branch, Look(0, True, False, False, hosts, set())):
-            print(line)
+    look = Look(0, True, False, wants_color("auto", sys.stdout), hosts, set())
+    lines = dot(branch, hosts) if args.dot else [as_json(branch, look)] if args.json else draw(branch, look)
+    print("\n".join(lines))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections import defaultdict
+from collections.abc import Mapping
 from errno import EILSEQ, ENODATA, EPROTO
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 STDOUT, STDERR, CHANNEL, WRITE_CREDIT, WAITABLE = 1, 2, 4, 8, 16
 """Flags of RFC 42: which output to forward, whether to say how much may be written, whether to keep the status."""
+
+OF_A_JOB = ("FLUX_JOB_", "FLUX_TASK_", "PMI_")
+"""How variables begin that are for the tasks of a job alone."""
 
 
 def command_create(
@@ -44,6 +48,11 @@ def command_create(
     if label is not None:
         made["label"] = label
     return made
+
+
+def apart(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment of what may outlive the job whose task we are: whoever carries the job's id ends with it."""
+    return {name: value for name, value in env.items() if not name.startswith(OF_A_JOB)}
 
 
 class Listener(Protocol):

@@ -35,7 +35,7 @@ from flux.overlay.peers import (
     read,
     to_claims,
 )
-from flux.overlay.router import LEEWARD, MAX_HOPS, RINGWARD, SEEKING, Hop, Router
+from flux.overlay.router import LEEWARD, RINGWARD, SEEKING, Hop, Router
 from flux.overlay.routes import Claim
 from flux.wire.message import NORESPONSE, Control, Event, Message, Request, Response, refuse, respond
 
@@ -56,8 +56,10 @@ CLIMBER: Hop = b"!"
 IN_ORDER = "administrative shutdown"
 """Why a child that has said goodbye is gone."""
 
-SENT_AWAY, FOR_GOOD = "the parent sent us away", "disconnected by its parent"
-"""Why somebody has lost its parent: who may say hello to it again, and who shall not look for any."""
+SENT_AWAY, FOR_GOOD, REPLACED = "the parent sent us away", "disconnected by its parent", "another broker has its rank"
+"""Why somebody has lost its parent: who may say hello to it again, and who shall not look for any. Their numbers travel
+in DISCONNECT."""
+WHY_SENT_AWAY = (SENT_AWAY, FOR_GOOD, REPLACED)
 
 
 class Node:
@@ -68,7 +70,7 @@ class Node:
 
     def __init__(self, rank: int, uuid: str, size: int, born: int = 0, card: str = "") -> None:
         self.rank, self.uuid, self.size = rank, uuid, size
-        self.router = Router(rank, uuid)
+        self.router = Router(rank, uuid, size)
         self.router.ring = RINGWARD if size > 1 else None
         self.events = EventLog()
         self.above = Above(rank, uuid, self.router, born, card)
@@ -130,7 +132,11 @@ class Node:
 
     def dismiss(self, child: Hop, reason: str, *, for_good: bool = False) -> list[Step]:
         """Sends a child away, which counts as lost from now on. It looks for another parent, unless it is for good."""
-        steps: list[Step] = [(child, Control(type=DISCONNECT, status=int(for_good))), *self.lost(child, reason)]
+        return self._send_away(child, reason, FOR_GOOD if for_good else SENT_AWAY)
+
+    def _send_away(self, child: Hop, reason: str, told: str) -> list[Step]:
+        farewell = Control(type=DISCONNECT, status=WHY_SENT_AWAY.index(told))
+        steps: list[Step] = [(child, farewell), *self.lost(child, reason)]
         self.children.dismissed.add(child)
         return steps
 
@@ -270,9 +276,8 @@ class Node:
 
     def _control(self, msg: Control, via: Hop) -> list[Step]:
         if msg.type == DISCONNECT and self.above.knows(via):
-            for_good = bool(msg.status)
-            reason = FOR_GOOD if for_good else SENT_AWAY
-            return [(BROKER, Drop(via)), *self._parent_lost(via, reason, seek=not for_good)]
+            reason = WHY_SENT_AWAY[msg.status] if 0 <= msg.status < len(WHY_SENT_AWAY) else SENT_AWAY
+            return [(BROKER, Drop(via)), *self._parent_lost(via, reason, seek=reason == SENT_AWAY)]
         if msg.type == DRAINED and self.children.parted(via):
             return list(self.router.lost(via))
         if msg.type == DRAINED:
@@ -404,7 +409,7 @@ class Node:
         """
         if self.rank == 0:
             return [(via, respond(msg))]
-        if read(msg, "rank", int) == self.rank or len(msg.route) > MAX_HOPS:
+        if read(msg, "rank", int) == self.rank or len(msg.route) > self.router.most_hops:
             return [(via, refuse(msg, ELOOP, f"rank {self.rank} is above whom it wants as its parent"))]
         if not self._at_rest or self.above.parent is None:
             return [(via, refuse(msg, EAGAIN, f"rank {self.rank} is looking for a parent"))]
@@ -427,10 +432,10 @@ class Node:
         """Makes a broker our child."""
         hello = Hello.of(msg)
         steps = self.lost(via, AGAIN) if via in self.children else []
-        before = self.children.link(hello.rank)
-        if before is not None:
-            steps += self.lost(before, "another broker has its rank")
         steps += self._replaced(hello.claims)
+        before = self.children.link(hello.rank)
+        if before is not None:  # it began later, by its clock: it may come back, and is believed then
+            steps += self.lost(before, REPLACED)
         news, joined = self.children.add(via, hello)
         welcome = {"rank": self.rank, "uuid": self.uuid, "last": self.events.last, "line": self.lineage}
         steps.append((via, Response(topic=HELLO, data=welcome, matchtag=msg.matchtag)))
@@ -454,13 +459,17 @@ class Node:
         return [claim for claim in to_claims(read(msg, key, list)) if claim.rank != self.rank]
 
     def _replaced(self, claims: list[Claim]) -> list[Step]:
-        """A later broker of the same rank: the one before it is gone, even if nobody has noticed."""
+        """A later broker of the same rank: the one before it is gone, even if nobody has noticed.
+
+        If it is not, and a child of ours, it is told, lest the two take the rank from each other for ever.
+        """
         routes = self.router.routes
         known = [(claim, routes.get(claim.rank)) for claim in claims]
         gone = [old for new, old in known if old is not None and old.uuid != new.uuid and old.epoch < new.epoch]
-        if not gone:
-            return []
-        return [(BROKER, Gone(tuple(claim.rank for claim in gone), (), "another broker has its rank"))]
+        ours = {old: old.uuid.encode() for old in gone if old.uuid.encode() in self.children}
+        steps = [step for link in ours.values() for step in self._send_away(link, REPLACED, REPLACED)]
+        others = tuple(old.rank for old in gone if old not in ours)
+        return [*steps, (BROKER, Gone(others, (), REPLACED))] if others else steps
 
     def _moved(self, child: Hop) -> list[Step]:
         """A child has another parent; what is open with it may still be answered."""

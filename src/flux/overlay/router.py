@@ -24,15 +24,22 @@ LEEWARD: Hop = b"~"
 
 SIGNS = UPWARD + RINGWARD + LEEWARD
 
-MAX_HOPS = 128
-"""Brokers a request may pass before it counts as lost; a tree of fan-out 2 and 2**60 brokers needs fewer."""
+MAX_HOPS, MAX_DEPTH = 128, 1024
+"""Brokers a request may pass before it counts as lost, besides those that a chain of all has, up to so many: routes
+that are just changing could send it to and fro."""
+
+
+def most_hops(size: int) -> int:
+    """How many brokers a request of a session of `size` may pass."""
+    return MAX_HOPS + 2 * min(size, MAX_DEPTH)
 
 
 class Router:
     """The routing rules of one broker (RFC 3), over services, learned routes and pending requests."""
 
-    def __init__(self, rank: int, uuid: str = "") -> None:
+    def __init__(self, rank: int, uuid: str = "", size: int = 1) -> None:
         self.rank = rank
+        self.most_hops = most_hops(size)
         self.parent: Hop | None = None
         self.ring: Hop | None = None
         """The next broker on the ring; None where there is no other."""
@@ -97,7 +104,7 @@ class Router:
         """The next hop, or the errnum with which the request ends here."""
         if msg.nodeid & RING and msg.nodeid != ANY:
             return self._around(msg)
-        if len(msg.route) > MAX_HOPS:
+        if len(msg.route) > self.most_hops:
             return EHOSTUNREACH
         if msg.flags & UPSTREAM and msg.nodeid == self.rank:
             return self.parent or EHOSTUNREACH

@@ -47,11 +47,13 @@ class Upward:
         *,
         patient: bool,
     ) -> None:
-        self._ended = heard.ended
+        self._ended, self._secret = heard.ended, keys is not None
+        self._agreed = False
+        """Whether both sides have accepted each other's key."""
         self._dealer = socket(zmq.DEALER)
         self._dealer.setsockopt(zmq.ROUTING_ID, identity)
         self._secure(self._dealer, keys, endpoint)
-        watched = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+        watched = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_SUCCEEDED
         if not patient:
             watched |= zmq.EVENT_CONNECT_RETRIED
         self._monitor = Monitor(loop, self._dealer, watched, self._happened)
@@ -85,7 +87,14 @@ class Upward:
 
     def _happened(self, event: int) -> None:
         """It ended: it is given up, else ZeroMQ would make it again behind our back."""
-        if event == zmq.EVENT_DISCONNECTED:
-            self._ended("connection lost")
-        else:
-            self._ended("nobody is there" if event == zmq.EVENT_CONNECT_RETRIED else "key refused")
+        match event:
+            case zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._agreed = True
+            case zmq.EVENT_DISCONNECTED if self._secret and not self._agreed:
+                self._ended("hung up on: the keys are not of the same session")  # who has another key is told nothing
+            case zmq.EVENT_DISCONNECTED:
+                self._ended("connection lost")
+            case zmq.EVENT_CONNECT_RETRIED:
+                self._ended("nobody is there")
+            case _:
+                self._ended("key refused")

@@ -21,7 +21,7 @@ HOOKS = frozenset(
     (
         *("__init__", "__init_subclass__", "configured", "start", "stop", "deliver", "log", "clear_stats"),
         *("disconnected", "events_lost", "link_lost", "link_moved", "parent_changed", "way_lost"),
-        *("merge", "reduced", "contributor_lost"),
+        *("merge", "reduced"),
     )
 )
 """What a service may override, besides the default topics."""
@@ -108,8 +108,7 @@ class Service(Defaults):
         """Called by the broker: a neighbour is gone; nothing gets back to those who asked over that link."""
         for call in self.open_calls(lambda asked: asked.route[0] == link):
             call.lose()
-        for key in self.__reductions.drop(link):
-            self.contributor_lost(key)
+        self.__reductions.drop(link)
 
     def way_lost(self, near: bytes, far: bytes) -> None:
         """Called by the broker: somewhere a connection is gone; those who asked over that cannot be answered."""
@@ -183,13 +182,10 @@ class Service(Defaults):
         """`event` has ended this round of `key`: every broker forgets it when it hears that event."""
         self.__reductions.close(key, event.sequence)
 
-    def contributor_lost(self, key: str) -> None:
-        """A link that had contributed to `key` is lost. For reductions that a shrinking value does not undo."""
-
     @request("reduce")
     def reduce_from_below(self, call: Call, *, key: str, value: Any, seen: int) -> None:
         """Takes what a child has merged. None says that it contributes no more."""
         if value is not None:
             self.__reductions.report(key, call.link, value, seen)
-        elif self.__reductions.drop(call.link, key):
-            self.contributor_lost(key)
+        else:
+            self.__reductions.drop(call.link, key)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from flux.runtime.database_port import Connection, Database, Slices, Told, Work
 from flux.runtime.spawn_port import AS_THE_BROKER, STDIO, Conditions, Process, Spawn, Watcher
 from flux.wire.message import Message
 
@@ -11,11 +12,16 @@ __all__ = [
     "STDIO",
     "Attributes",
     "Conditions",
+    "Connection",
+    "Database",
     "Host",
     "Process",
+    "Slices",
     "Spawn",
     "Timer",
+    "Told",
     "Watcher",
+    "Work",
 ]
 
 

@@ -54,7 +54,7 @@ class Server(Asker):
         elif outcome is LATER:
             self.keep(call)
         elif iscoroutine(outcome):
-            self.run(self.__settle_later(call, outcome), call=call)
+            self.run(self.__settle_later(call, outcome), call=call, inside=outcome)
         elif not (isgenerator(outcome) or isasyncgen(outcome)):
             raise TypeError(f"{call.request.topic} answered {type(outcome).__name__}")
         elif not call.request.streaming:
@@ -93,11 +93,21 @@ class Server(Asker):
 
     # -- tasks ------------------------------------------------------------------------------------------------------
 
-    def run(self, work: Coroutine[Any, Any, None], *, call: Call | None = None) -> None:
-        """Runs something in the background; it ends with the service, and with its caller if there is one."""
+    def run(
+        self,
+        work: Coroutine[Any, Any, None],
+        *,
+        call: Call | None = None,
+        inside: Coroutine[Any, Any, Any] | None = None,
+    ) -> None:
+        """Runs something in the background; it ends with the service, and with its caller if there is one.
+
+        `inside` is what `work` awaits: both are closed in case they never begin, of which Python would complain.
+        """
         task = asyncio.get_running_loop().create_task(self._guarded_run(work, call))
         self.__tasks[task] = None
         task.add_done_callback(self.__tasks.pop)
+        task.add_done_callback(lambda _: [begun.close() for begun in (work, inside) if begun is not None])
         if call is not None:
             self.keep(call)
             call.on_close = task.cancel

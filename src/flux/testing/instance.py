@@ -107,7 +107,7 @@ class SimBroker:
         ears = Ears(self.broker.receive, self.broker.lost, self._noise)
         self.links = instance.network.links(self.uuid, ears, self.share.context)
         self.broker.links = self.links
-        self.attributes = AttributeTable(CHANGEABLE | instance.settings)
+        self.attributes = AttributeTable(CHANGEABLE | IN_MEMORY | instance.settings)
         for name, value in (
             ("rank", rank),
             ("size", instance.size),
@@ -351,6 +351,7 @@ BEYOND = (
 )
 """What services refer to but is not theirs."""
 
+IN_MEMORY = {"content.backing-module": "content-memory"}
 SIMULATED = ("heartbeat", "live", "content", "content-memory", "kvs", "barrier")
 """The modules of run level 1 in a simulation: those that need no processes."""
 

@@ -1,5 +1,11 @@
 """One client: what it hears, whom it has to say goodbye to, what it may answer."""
 
+from collections.abc import Callable
+from errno import EMFILE
+
+import pytest
+
+from flux.modules.api import client as client_module
 from flux.modules.api.client import Client
 from flux.wire.message import (
     ANY,
@@ -97,3 +103,24 @@ def test_a_guest_owes_nothing_to_who_has_left() -> None:
 
 def test_an_owners_answers_are_its_own_business() -> None:
     assert owner().may_answer(respond(Request(topic="a.b", matchtag=9, route=(b"somebody",))))
+
+
+def test_what_is_kept_for_a_connection_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "MOST", 3)
+    client = owner()
+    for n in range(3):
+        client.subscribe("a")
+        client.serve(f"s{n}")
+        client.contacted(Request(topic="kvs.get", nodeid=n))
+    client.contacted(Request(topic="kvs.put", nodeid=2))
+    too_many: list[Callable[[], None]] = [
+        lambda: client.subscribe("a"),
+        lambda: client.serve("s3"),
+        lambda: client.contacted(Request(topic="kvs.get", nodeid=3)),
+    ]
+    for more in too_many:
+        with pytest.raises(OSError, match="this connection has 3 ") as refused:
+            more()
+        assert refused.value.errno == EMFILE
+    assert client.unsubscribe("a")
+    client.subscribe("b")

@@ -1,12 +1,12 @@
 """Clients on sockets: who is let in, what they may do, what is left of them, and what a slow one costs."""
 
 import asyncio
-from errno import EEXIST, EINVAL, ENOENT, ENOSYS, EPERM, EPROTO
+from errno import EEXIST, EINVAL, EMFILE, ENOENT, ENOSYS, EPERM, EPROTO
 from typing import Any
 
 import pytest
 
-from flux.modules.api import service
+from flux.modules.api import client, service
 from flux.wire.framing import Unpacker, pack
 from flux.wire.message import (
     ADMIN,
@@ -321,6 +321,18 @@ def test_who_lets_too_much_wait_is_dropped(monkeypatch: pytest.MonkeyPatch) -> N
             assert (await caller.next()).body()["n"] == n
         assert (await caller.rpc("connector-local.stats-get")).body()["clients"] == 1
         raw.close()
+
+    play(scenario)
+
+
+def test_who_asks_more_services_than_can_be_told_that_it_leaves_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MOST", 2)
+
+    async def scenario(connector: Connector) -> None:
+        caller = await connector.call()
+        assert [(await caller.rpc(f"nosuch{n}.a")).errnum for n in range(3)] == [ENOSYS, ENOSYS, EMFILE]
+        caller.ask("nosuch4.a", flags=NORESPONSE)
+        assert (await caller.rpc("nosuch1.b")).errnum == ENOSYS
 
     play(scenario)
 

@@ -14,7 +14,7 @@ from flux.testing.host import FakeHost, play
 from flux.testing.instance import SimInstance, simulate
 from flux.testing.network import ROUGH
 from flux.testing.tree import FakeTree, grow
-from flux.wire.message import USER
+from flux.wire.message import OWNER, USER, Event
 
 
 def enter(host: FakeHost, nprocs: int, sender: bytes = b"client", name: str = "b", **how: Any) -> "Task[Any]":
@@ -26,6 +26,11 @@ async def outcomes(tasks: "Iterable[Task[Any]]") -> list[int]:
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(answer == {} or isinstance(answer, OSError) for answer in answers)
     return [answer.errno or 0 if isinstance(answer, OSError) else 0 for answer in answers]
+
+
+def failed(rank: int) -> Event:
+    """What live says of a broker that is gone."""
+    return Event(topic="live.cstate", data={"rank": rank, "ostate": 0, "nstate": 2}, rolemask=OWNER)
 
 
 def leftovers(host: FakeHost) -> list[object]:
@@ -142,16 +147,40 @@ def test_a_number_below_one_is_refused() -> None:
     play(scenario, Barrier)
 
 
-def test_a_lost_broker_breaks_what_somebody_behind_it_waits_for() -> None:
+def test_a_broker_that_has_failed_breaks_what_its_callers_had_come_to_and_nothing_else() -> None:
     async def scenario(tree: FakeTree) -> None:
         waiting, other = [enter(tree[rank], 9) for rank in (2, 3)], enter(tree[2], 9, name="other")
         await tree[0].advance()
-        tree.cut(1)
+        tree.cut(3)
+        tree[0].announce(failed(3))
         assert await outcomes(waiting[:1]) == [ECONNABORTED]
         assert not other.done()
+        other.cancel()
+
+    grow(scenario, Barrier, FakeTree(7))
+
+
+def test_a_broker_that_moves_is_missed_for_a_moment_and_breaks_nothing() -> None:
+    async def scenario(tree: FakeTree) -> None:
+        waiting = [enter(tree[rank], 4) for rank in (1, 2, 3)]
+        await tree[0].advance()
+        tree.cut(1)
+        await tree[0].advance()
         tree.adopt(1, 2)
-        for task in (waiting[1], other):
-            task.cancel()
+        assert await outcomes([*waiting, enter(tree[4], 4)]) == [0] * 4
+
+    grow(scenario, Barrier, FakeTree(7))
+
+
+def test_a_broker_that_two_others_report_counts_once() -> None:
+    async def scenario(tree: FakeTree) -> None:
+        waiting = [enter(tree[rank], 3) for rank in (3, 4)]
+        await tree[0].advance()
+        tree[3].up = tree[2]  # it has moved, and rank 1 has not noticed
+        tree[3].services["barrier"].parent_changed()
+        await tree[0].advance()
+        assert not any(task.done() for task in waiting)
+        assert await outcomes([*waiting, enter(tree[0], 3)]) == [0, 0, 0]
 
     grow(scenario, Barrier, FakeTree(7))
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flux.modules.content.cache import Cache
-from flux.modules.content_memory.blobs import KEPT, Blobs
+from flux.modules.content_memory.blobs import Blobs
 
 steps = st.lists(st.tuples(st.sampled_from(["put", "soil", "clean", "forget", "find", "drop"]), st.binary(max_size=3)))
 
@@ -70,10 +70,3 @@ def test_the_memory_store_takes_all_of_a_commit_or_nothing() -> None:
     assert store.load(b"b") == b"22"
     with pytest.raises(FileNotFoundError):
         store.load(b"c")
-
-
-def test_the_memory_store_remembers_the_last_roots() -> None:
-    store = Blobs(limit=0)
-    for seq in range(KEPT + 2):
-        store.checkpoint({"sequence": seq})
-    assert [root["sequence"] for root in store.checkpoints] == [6, 5, 4, 3, 2]

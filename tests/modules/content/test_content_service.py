@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flux.base import treeobj
+from flux.base.blobref import BlobHash
 from flux.service import Call, Service, request
 from flux.testing.instance import SimInstance, simulate
 from flux.testing.network import ROUGH
@@ -160,10 +161,46 @@ def test_checkpoints_are_remembered_from_any_rank() -> None:
     async def scenario(flux: SimInstance) -> None:
         assert (await refusal(flux[2].rpc("content.checkpoint-get"))).errno == errno.ENOENT
         for seq in (1, 2):
-            value = {"version": 1, "rootref": "sha1-x", "sequence": seq, "timestamp": 1.5}
+            value = {"version": 1, "rootref": "sha1-" + 40 * "0", "sequence": seq, "timestamp": 1.5}
             await flux[2].rpc("content.checkpoint-put", {"value": value})
         found = (await flux[1].rpc("content.checkpoint-get"))["value"]
         assert [value["sequence"] for value in found] == [2, 1]
+
+    play(scenario)
+
+
+def directory(**values: bytes) -> tuple[str, dict[str, bytes]]:
+    """A directory of values: its blobref, and all blobs."""
+    hashed = BlobHash()
+    entries = {name: treeobj.valref([hashed.blobref(value)]) for name, value in values.items()}
+    blob = treeobj.encode(treeobj.directory(entries))
+    blobs = {hashed.blobref(value): value for value in (*values.values(), blob)}
+    return hashed.blobref(blob), blobs
+
+
+def test_the_roots_of_all_namespaces_are_kept_and_what_nothing_leads_to_is_removed() -> None:
+    async def commit(flux: SimInstance, sequence: int, namespace: str, **values: bytes) -> str:
+        ref, blobs = directory(**values)
+        root = {"version": 1, "rootref": ref, "sequence": sequence, "timestamp": 1.5, "namespace": namespace}
+        await ask(flux, 0, "content.commit", {"blobs": blobs, "root": root})
+        return ref
+
+    async def scenario(flux: SimInstance) -> None:
+        await commit(flux, 1, "primary", a=b"old")
+        primary = await commit(flux, 2, "primary", a=b"new")
+        mine = await commit(flux, 1, "mine", b=b"kept")
+        await commit(flux, 1, "theirs", c=b"gone")
+        await flux[0].rpc("content.root-remove", {"namespace": "theirs"})
+        roots = (await flux[0].rpc("content.roots"))["roots"]
+        assert [(root["namespace"], root["rootref"]) for root in roots] == [("primary", primary), ("mine", mine)]
+        waiting = await ask(flux, 2, "content.store", b"waiting")
+        for swept in (4, 0):
+            (done,) = [figures async for figures in flux[0].stream("content-backing.gc")]
+            assert done["swept"] == swept
+        for blob in (b"new", b"kept", b"waiting"):
+            assert await ask(flux, 0, "content-backing.load", sha1(blob).digest()) == blob
+        assert waiting == sha1(b"waiting").digest()
+        assert (await refusal(flux[1].rpc("content.roots"))).errno == errno.EINVAL
 
     play(scenario)
 

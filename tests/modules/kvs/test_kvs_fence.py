@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from flux.modules.kvs.fence import Share, merged
+from flux.modules.kvs.fence import Share, gathered, merged, share
 from flux.modules.kvs.lookup import READDIR
-from flux.modules.kvs.transaction import APPEND, Op
+from flux.modules.kvs.transaction import APPEND, Op, Transaction
 from flux.testing.instance import SIMULATED, SimInstance
 from flux.testing.network import ROUGH
 from flux.wire.message import USER
@@ -98,6 +98,9 @@ def test_bad_terms_are_refused_to_the_one_who_brings_them() -> None:
 
 def test_what_many_want_alike_is_wanted_once_but_each_append_counts() -> None:
     same, more = Op("a", 0, {"v": 1}), Op("l", APPEND, {"v": 1})
-    share = merged([Share(3, 0, "primary", 1, [same, more]), Share(3, 0, "primary", 2, [same, more])])
-    assert (share.count, share.ops, share.decided) == (3, [same, more, more], True)
-    assert merged([]) == Share()
+    asked = Transaction([same, more], "primary", 0)
+    here = gathered(1, [share(1, 3, asked), share(1, 3, asked)])
+    whole = merged([here, share(2, 3, asked)])
+    assert whole.decided and whole.transaction() == Transaction([same, more, more, more], "primary", 0)
+    assert merged([here, here]) == here and not here.decided, "a broker that moves is counted once"
+    assert merged([]) == gathered(1, []) == Share()

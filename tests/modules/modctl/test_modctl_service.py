@@ -1,7 +1,7 @@
 """modctl: modules are where they belong, also on brokers that were not there when it was said."""
 
 from collections.abc import Awaitable, Callable
-from errno import EEXIST, EHOSTUNREACH, EINVAL, ENOENT, ENOSYS, EPERM, EPROTO
+from errno import EEXIST, EHOSTUNREACH, EINVAL, ENOENT, EPERM, EPROTO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,18 +95,35 @@ def test_a_module_is_loaded_on_many_ranks_and_removed_from_some() -> None:
     assert [event.topic for event in tree[0].events] == ["modctl.wanted"] * 2
 
 
-def test_a_refusal_names_its_ranks_and_is_not_remembered() -> None:
+def test_a_refusal_names_its_ranks_and_changes_nothing() -> None:
     async def scenario(tree: FakeTree) -> None:
         table(tree, 2).refusing.append("mine.py")
         answer = await load(tree, "mine.py", "all")
-        assert answer["ranks"] == "0-1,3"
-        assert answer["errors"] == [["2", ENOENT, "mine.py: module not found"]]
-        assert (await wanted(tree))["mine"] == "0-1,3"
-        answer = await tree[0].call("modctl.remove", {"name": "mine", "ranks": "1-2"})
-        assert answer["errors"] == [["2", ENOENT, "mine: No such file or directory"]]
+        assert (answer["ranks"], answer["errors"]) == ("", [["2", ENOENT, "mine.py: module not found"]])
+        assert "mine" not in await wanted(tree)
+        assert not any("mine" in table(tree, rank).there for rank in range(4))
         assert (await load(tree, "no", "all"))["errors"] == [["0-3", ENOENT, "no: module not found"]]
+        assert (await load(tree, "mine.py", "0"))["ranks"] == "0"
         answer = await load(tree, "mine.py", "0-1")
+        assert (answer["ranks"], answer["errors"]) == ("", [["0", EEXIST, "mine: module is already loaded"]])
+        for name in ("mine", "mine.py"):
+            answer = await tree[0].call("modctl.remove", {"name": name, "ranks": "0-2"})
+            assert answer == {"ranks": "", "absent": "", "errors": [["1-2", ENOENT, f"{name}: module is not loaded"]]}
+        assert (await wanted(tree))["mine"] == "0"
+        assert [rank for rank in range(4) if "mine" in table(tree, rank).there] == [0]
+
+    run(scenario)
+
+
+def test_by_force_ranks_become_alike() -> None:
+    async def scenario(tree: FakeTree) -> None:
+        await load(tree, "mine.py", "0")
+        answer = await load(tree, "mine.py", "0-1", force=True)
         assert (answer["ranks"], answer["errors"]) == ("1", [["0", EEXIST, "mine: module is already loaded"]])
+        assert (await wanted(tree))["mine"] == "0-1"
+        answer = await tree[0].call("modctl.remove", {"name": "mine", "ranks": "1-2", "force": True})
+        assert (answer["ranks"], answer["errors"]) == ("1", [["2", ENOENT, "mine: No such file or directory"]])
+        assert (await wanted(tree))["mine"] == "0"
 
     run(scenario)
 
@@ -126,13 +143,12 @@ def test_who_is_absent_loads_it_when_told_later() -> None:
 def test_who_comes_later_asks_its_parent() -> None:
     async def scenario(tree: FakeTree) -> None:
         await tree[3].unload("modctl")
-        assert (await load(tree, "mine.py", "all"))["errors"] == [
-            ["3", ENOSYS, "No service matching modctl.bring is registered"]
-        ]
+        answer = await load(tree, "mine.py", "all")
+        assert (answer["ranks"], answer["absent"], answer["errors"]) == ("0-2", "3", [])
         await tree[0].call("modctl.remove", {"name": "kvs", "ranks": "0-2"})
         await tree[3].load(Modctl)
-        assert await wanted(tree, 3) == {"kvs": "3", "cron": "0", "modctl": "0-3", "mine": "0-2"}
-        assert list(table(tree, 3).there) == ["kvs", "modctl"]
+        assert await wanted(tree, 3) == {"kvs": "3", "cron": "0", "modctl": "0-3", "mine": "0-3"}
+        assert list(table(tree, 3).there) == ["kvs", "modctl", "mine"]
 
     run(scenario)
 

@@ -1,8 +1,13 @@
 """One client as the broker knows it: who it is, what it subscribed to, whom it has talked to. Pure."""
 
+from errno import EMFILE
+
 from flux.wire.message import NORESPONSE, OWNER, PRIVATE, UPSTREAM, Event, Request, Response, Route
 
 Contact = tuple[str, int, int]
+
+MOST = 1 << 16
+"""How many subscriptions, services and contacts each a connection may have: all of them are kept until it ends."""
 
 
 class Client:
@@ -13,11 +18,14 @@ class Client:
         self.services: set[str] = set()
         """The service names that it serves."""
         self._subscriptions: dict[str, int] = {}
+        self._subscribed = 0
         self._contacts: set[Contact] = set()
         self._owes: set[tuple[Route, int]] = set()
 
     def subscribe(self, prefix: str) -> None:
-        """Counts one more subscription to topics that begin with `prefix`."""
+        """Counts one more subscription to topics that begin with `prefix`. OSError(EMFILE) if there are too many."""
+        _check_room(self._subscribed, "subscriptions")
+        self._subscribed += 1
         self._subscriptions[prefix] = self._subscriptions.get(prefix, 0) + 1
 
     def unsubscribe(self, prefix: str) -> bool:
@@ -27,6 +35,7 @@ class Client:
             self._subscriptions[prefix] = count - 1
         else:
             self._subscriptions.pop(prefix, None)
+        self._subscribed -= count > 0
         return count > 0
 
     @property
@@ -59,9 +68,17 @@ class Client:
             self._owes.discard((msg.route, msg.matchtag))
         return owed
 
+    def serve(self, name: str) -> None:
+        """Notes that it serves under that name. OSError(EMFILE) if there are too many."""
+        _check_room(len(self.services), "services")
+        self.services.add(name)
+
     def contacted(self, msg: Request) -> None:
-        """Notes which service, and where, may keep something for this client."""
-        self._contacts.add((msg.service, msg.nodeid, msg.flags & UPSTREAM))
+        """Notes which service, and where, may keep something for this client. OSError(EMFILE): there are too many."""
+        contact = (msg.service, msg.nodeid, msg.flags & UPSTREAM)
+        if contact not in self._contacts:
+            _check_room(len(self._contacts), "services on ranks that it has asked")
+            self._contacts.add(contact)
 
     def farewells(self) -> list[Request]:
         """The requests that tell those services that the client is gone."""
@@ -69,3 +86,8 @@ class Client:
             Request(self.userid, self.rolemask, NORESPONSE | upstream, f"{service}.disconnect", None, nodeid)
             for service, nodeid, upstream in sorted(self._contacts)
         ]
+
+
+def _check_room(count: int, what: str) -> None:
+    if count >= MOST:
+        raise OSError(EMFILE, f"this connection has {count} {what}: use another one")

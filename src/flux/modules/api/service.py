@@ -134,12 +134,23 @@ class Api(Service):
             if msg.topic in _OURS:
                 self._serve_client(link, client, msg)
                 return
-            client.contacted(msg)
+            if not self._noted(link, client, msg):
+                return
         elif isinstance(msg, Response) and not client.may_answer(msg):
             return
         elif isinstance(msg, Event):
             msg.sequence = 0
         self.host.send(msg, client.hop)
+
+    def _noted(self, link: Any, client: Client, msg: Request) -> bool:
+        """Notes whom it talks to; refuses what cannot be noted."""
+        try:
+            client.contacted(msg)
+        except OSError as error:
+            if msg.wants_answer:
+                link.send(refuse(msg, error.errno or EINVAL, error.strerror or ""))
+            return False
+        return True
 
     def _serve_client(self, link: Any, client: Client, msg: Request) -> None:
         """What concerns the connection itself."""
@@ -169,8 +180,12 @@ class Api(Service):
         service_name(name, client.userid, client.rolemask)
         if name in client.services:
             raise OSError(EEXIST, f"service {name} is registered already")
-        self._broker.register(name, client.hop)
-        client.services.add(name)
+        client.serve(name)
+        try:
+            self._broker.register(name, client.hop)
+        except OSError:
+            client.services.discard(name)
+            raise
 
     def _remove_service(self, client: Client, name: str) -> None:
         if not self._broker.unregister(name, client.hop):

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from errno import ECONNABORTED
 from typing import Any, ClassVar
 
-from flux.modules.barrier.gate import WHY, Count, Gate, merged
+from flux.modules.barrier.gate import WHY, Gate, merged
 from flux.service import LATER, Call, Later, Service, event, request
+from flux.service.company import Company
 from flux.wire.message import OWNER, USER, Event
 
 
@@ -19,6 +20,17 @@ class Barrier(Service):
         self._gates: dict[str, Gate] = {}
         self._waiting: dict[str, list[Call]] = {}
         self._decided: set[str] = set()
+        self._company = Company()
+
+    async def stop(self) -> None:
+        """Who waits here will not be there to leave."""
+        for key in self._waiting:
+            self.notify("barrier.abandon", {"key": key}, nodeid=0)
+
+    @request()
+    def abandon(self, call: Call, *, key: str) -> None:
+        """Rank 0: somewhere the service is unloaded, and callers are sent away."""
+        self._decide(key, ECONNABORTED)
 
     @request(allow=USER)
     def enter(self, call: Call, *, name: str, nprocs: int) -> Later:
@@ -46,6 +58,7 @@ class Barrier(Service):
         key, errnum = str(body["name"]), int(body["errnum"])
         self._gates.pop(key, None)
         self._decided.discard(key)
+        self._company.over(key)
         self.close(key, event)
         for call in self._waiting.pop(key, []):
             if errnum:
@@ -58,20 +71,27 @@ class Barrier(Service):
         for key in list(self._gates):
             self._break(key)
 
-    def merge(self, key: str, values: Iterable[Any]) -> Count:
-        """Waiters add up."""
-        return merged(values)
+    def merge(self, key: str, values: Iterable[Any]) -> dict[str, Any]:
+        """What each rank reports: of a broker that moves, and is reported twice for a moment, once."""
+        return {rank: count for value in values for rank, count in value.items()}
 
     def reduced(self, key: str, value: Any) -> None:
         """Rank 0: opens or breaks the barrier once that is decided."""
-        count = Count(*value)
-        if count.decided and key not in self._decided:
-            self._decided.add(key)
-            self.publish("barrier.exit", {"name": key, "errnum": count.errnum})
+        self._company.come(key, value)
+        count = merged(value.values())
+        if count.decided:
+            self._decide(key, count.errnum)
 
-    def contributor_lost(self, key: str) -> None:
-        """A broker below is gone, and waiters with it."""
-        self._break(key)
+    @event("live.cstate")
+    def somebody_changed(self, event: Event) -> None:
+        """Rank 0: a broker that is gone will not open what its callers wait for."""
+        for key in self._company.bereaved(event):
+            self._decide(key, ECONNABORTED)
+
+    def _decide(self, key: str, errnum: int) -> None:
+        if key not in self._decided:
+            self._decided.add(key)
+            self.publish("barrier.exit", {"name": key, "errnum": errnum})
 
     def _gate(self, key: str) -> Gate:
         return self._gates.setdefault(key, Gate())
@@ -86,7 +106,7 @@ class Barrier(Service):
         if count == (0, 0, 0):
             del self._gates[key]
         else:
-            self.contribute(key, count)
+            self.contribute(key, {str(self.host.rank): count})
 
 
 def _key(call: Call, name: str) -> str:

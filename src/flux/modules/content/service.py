@@ -87,11 +87,12 @@ class Content(Service):
 
     @request(raw=True)
     def store(self, call: Call, *, payload: bytes) -> bytes | Later:
-        """Keeps a blob; gives its digest once it can be loaded from any rank. EFBIG if it is too large."""
+        """Keeps a blob; gives its digest once it can be loaded from any rank. EFBIG if it is too large.
+
+        What is here already is stored again: by then it may be garbage to the backing store, and about to be gone.
+        """
         self._check_size(payload)
         key = self.hash.digest(payload)
-        if self.cache.find(key) is not None and not self.cache.is_dirty(key):
-            return key
         if self.last:
             self._keep({key: payload})
             return key
@@ -143,8 +144,7 @@ class Content(Service):
     @request()
     def commit(self, call: Call, *, blobs: dict[str, bytes], root: dict[str, Any]) -> Later | None:
         """Keeps blobs, by blobref, together with the root that they make. Rank 0 only."""
-        if not self.root:
-            raise OSError(EINVAL, "content.commit is for rank 0")
+        self._only_root("commit")
         for blob in blobs.values():
             self._check_size(blob)
         keyed = {digest(ref): blob for ref, blob in blobs.items()}
@@ -238,6 +238,22 @@ class Content(Service):
         if self.cache.dirty_count:
             await self.rpc("content.flush")
         await self._ask_above("checkpoint-put", {"value": value})
+
+    @request()
+    async def roots(self, call: Call) -> dict[str, Any]:
+        """Gives the live root of every namespace, that of the primary one first. Rank 0 only."""
+        self._only_root("roots")
+        return (await self._ask_above("roots", None)).body()
+
+    @request()
+    async def root_remove(self, call: Call, *, namespace: str) -> None:
+        """Lets the backing store forget the root of a namespace. Rank 0 only."""
+        self._only_root("root-remove")
+        await self._ask_above("root-remove", {"namespace": namespace})
+
+    def _only_root(self, method: str) -> None:
+        if not self.root:
+            raise OSError(EINVAL, f"content.{method} is for rank 0")
 
     async def _ask_above(self, method: str, data: Data) -> Response:
         if self.last:

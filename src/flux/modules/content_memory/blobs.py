@@ -1,23 +1,17 @@
-"""Blobs and checkpoints that somebody keeps for good, up to so many bytes."""
+"""Blobs that somebody keeps for good, up to so many bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from errno import ENOENT, ENOSPC
-from typing import Any
-
-KEPT = 5
-"""Checkpoints that are remembered."""
 
 
 class Blobs:
     """Blobs by digest, at most `limit` bytes of them."""
 
-    __slots__ = ("_blobs", "checkpoints", "limit", "size")
+    __slots__ = ("_blobs", "limit", "size")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.size = 0
-        self.checkpoints: list[dict[str, Any]] = []
-        """The latest first."""
         self._blobs: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:
@@ -42,6 +36,9 @@ class Blobs:
         self._blobs.update(fresh)
         self.size = grown
 
-    def checkpoint(self, value: dict[str, Any]) -> None:
-        """Remembers a root."""
-        self.checkpoints = [value, *self.checkpoints[: KEPT - 1]]
+    def sweep(self, keep: Callable[[bytes], bool]) -> int:
+        """Lets all blobs go but those to keep; says how many went."""
+        gone = [digest for digest in self._blobs if not keep(digest)]
+        for digest in gone:
+            self.size -= len(self._blobs.pop(digest))
+        return len(gone)

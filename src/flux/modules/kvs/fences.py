@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from errno import ECONNABORTED, EINVAL, EIO
 from typing import Any
 
-from flux.modules.kvs.fence import WHY, Share, merged
+from flux.modules.kvs.fence import WHY, Share, gathered, merged, share
 from flux.modules.kvs.lookups import Lookups
 from flux.modules.kvs.queue import Commit
 from flux.modules.kvs.roots import PRIMARY
 from flux.modules.kvs.transaction import Transaction
-from flux.service import Call, Later, request
+from flux.service import Call, Later, event, request
+from flux.service.company import Company
 from flux.wire.message import OWNER, USER, Event, Request
 
 
@@ -23,6 +24,7 @@ class Fences(Lookups):
         self._broken: dict[str, int] = {}
         """Fences that cannot be passed any more, and why, until everybody has heard of it."""
         self._decided: set[str] = set()
+        self._company = Company()
 
     def read(self, asked: Request) -> Transaction:
         """The transaction of a request, as far as it may be."""
@@ -64,14 +66,10 @@ class Fences(Lookups):
         self._report(key)
 
     def _report(self, key: str) -> None:
-        here = self._fences.get(key, {})
-        shares = [
-            Share(call.request.body()["nprocs"], asked.flags, asked.namespace, 1, asked.ops)
-            for call, asked in here.items()
-        ]
-        share = merged(shares)
-        share.errnum = share.errnum or self._broken.get(key, 0)
-        self.contribute(key, share)
+        rank, here = self.host.rank, self._fences.get(key, {})
+        brought = gathered(rank, (share(rank, call.request.body()["nprocs"], asked) for call, asked in here.items()))
+        brought.errnum = brought.errnum or self._broken.get(key, 0)
+        self.contribute(key, brought)
 
     def merge(self, key: str, values: Iterable[Any]) -> Share:
         """Shares of a fence add up."""
@@ -79,24 +77,42 @@ class Fences(Lookups):
 
     def reduced(self, key: str, value: Any) -> None:
         """Rank 0: commits the fence, or gives it up, once that is decided."""
-        share: Share = value
-        if not share.decided or key in self._decided:
+        brought: Share = value
+        self._company.come(key, brought.callers)
+        if not brought.decided or key in self._decided:
             return
         self._decided.add(key)
-        if share.errnum:
-            self.failed(share.namespace or PRIMARY, [key], share.errnum)
+        if brought.errnum:
+            self.failed(brought.namespace or PRIMARY, [key], brought.errnum)
         else:
-            self.put(Commit(None, share.transaction(), key))
+            self.put(Commit(None, brought.transaction(), key))
+
+    @event("live.cstate")
+    def somebody_changed(self, event: Event) -> None:
+        """Rank 0: fences that callers of a broker had come to that is gone will not be passed any more."""
+        for key in self._company.bereaved(event):
+            self._give_up(key)
+
+    async def stop(self) -> None:
+        """Who waits here will not be there to pass."""
+        for key in self._fences:
+            self.notify("kvs.fence-abandon", {"key": key}, nodeid=0)
+
+    @request()
+    def fence_abandon(self, call: Call, *, key: str) -> None:
+        """Rank 0: somewhere the service is unloaded, and callers are sent away."""
+        self._give_up(key)
+
+    def _give_up(self, key: str) -> None:
+        if key not in self._decided:
+            self._decided.add(key)
+            self.failed(PRIMARY, [key], ECONNABORTED)
 
     def events_lost(self) -> None:
         """Whether our fences are passed cannot be known any more: nobody shall wait forever."""
         super().events_lost()
         for key in list(self._fences):
             self._break(key)
-
-    def contributor_lost(self, key: str) -> None:
-        """A broker below is gone, and callers of the fence with it."""
-        self._break(key)
 
     def passed(self, names: Iterable[str], errnum: int, event: Event) -> None:
         """Some transactions are done, or refused: those who wait for them go on."""
@@ -105,6 +121,7 @@ class Fences(Lookups):
                 continue
             self.close(key, event)
             self._decided.discard(key)
+            self._company.over(key)
             self._broken.pop(key, None)
             for call, transaction in self._fences.pop(key, {}).items():
                 root = self.roots.find(transaction.namespace)

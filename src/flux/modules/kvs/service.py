@@ -87,6 +87,7 @@ class KVS(Fences):
             self._committers[root.namespace] = Committer(root, self.dirs, self.hash, self)
 
     async def stop(self) -> None:
+        await super().stop()
         root = self.roots.find(PRIMARY)
         if self.host.rank == 0 and root is not None and not self._committers[PRIMARY].busy:
             # A commit on its way brings its own root. Without a backing store there is nobody to remember it.

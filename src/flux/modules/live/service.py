@@ -80,6 +80,7 @@ class Live(Service):
     @request(allow=ALL)
     def peers(self, call: Call) -> dict[str, Any]:
         """The neighbours on the tree by rank: seconds since each was heard, and what is thought of it."""
+        self._meet(self.host.now())
         watched = [*self._children.items(), *([(self.host.parent(), self._parent)] if self._parent else [])]
         return {str(watch.rank): {"idle": self._silence(link), "state": str(watch.health)} for link, watch in watched}
 

@@ -2,7 +2,7 @@
 
 from asyncio import get_running_loop
 from collections.abc import Coroutine
-from errno import EEXIST, EHOSTUNREACH, EINVAL, ENOENT, EPROTO
+from errno import EEXIST, EHOSTUNREACH, EINVAL, ENOENT, ENOSYS, EPROTO
 from typing import Any, ClassVar
 
 from flux.base.gathered import Gathered
@@ -11,6 +11,9 @@ from flux.modules.modctl.wanted import Recipe, Step, View, Wanted, steps
 from flux.service import Call, Service, event, request
 from flux.service.kit import LOG_ERR, LOG_INFO
 from flux.wire.message import USER, Event
+
+ABSENT = (EHOSTUNREACH, ENOSYS)
+"""Who cannot be reached, or is about to begin, asks for what it should have when it comes."""
 
 
 class Modctl(Service):
@@ -41,23 +44,28 @@ class Modctl(Service):
         ranks: str = "all",
         args: list[str] = [],  # noqa: B006 a new one for each request
         name: str | None = None,
+        force: bool = False,
     ) -> dict[str, Any]:
         """Loads a module on these ranks and remembers that it belongs there. Rank 0 only.
 
         Answers {name, ranks: where it runs now, absent: ranks that load it when they come, errors: [[ranks, errnum,
-        text]...]}. OSError(EINVAL) for ranks that cannot be, and for a name that cannot be.
+        text]...]}. What one rank refuses is done on none, but for EEXIST with `force`. OSError(EINVAL) for ranks that
+        cannot be, and for a name that cannot be.
         """
         self._only_root()
-        return await self._whole(self._load(Recipe(path, tuple(args)), name or "", ranks))
+        return await self._whole(self._load(Recipe(path, tuple(args)), name or "", ranks, force))
 
     @request("remove")
-    async def remove_everywhere(self, call: Call, *, name: str, ranks: str = "all") -> dict[str, Any]:
+    async def remove_everywhere(
+        self, call: Call, *, name: str, ranks: str = "all", force: bool = False
+    ) -> dict[str, Any]:
         """Removes a module, by name or path, from these ranks, and remembers that. Rank 0 only.
 
         Answers {ranks: where it is gone now, absent: ranks that cannot be reached, errors: [[ranks, errnum, text]...]}.
+        Where some of them do not have it nothing is done, but with `force`.
         """
         self._only_root()
-        return await self._whole(self._remove(name, ranks))
+        return await self._whole(self._remove(name, ranks, force))
 
     @request(allow=USER)
     def wanted(self, call: Call, *, version: int = -1) -> dict[str, Any]:
@@ -107,28 +115,44 @@ class Modctl(Service):
 
     # -- changing what is wanted ------------------------------------------------------------------------------------
 
-    async def _load(self, recipe: Recipe, name: str, ranks: str) -> dict[str, Any]:
+    async def _load(self, recipe: Recipe, name: str, ranks: str, force: bool) -> dict[str, Any]:
         asked = {"path": recipe.path, "args": list(recipe.args), "name": name}
         found = await self.multicast("modctl.bring", asked, ranks)
-        names = [answer.payload["name"] for answer in found.answers]
-        known = name or next(iter(names), "")
-        running = IDset().union(*(answer.ranks for answer in found.answers))
-        absent = _of(found, EHOSTUNREACH)
+        known = name or next((answer.payload["name"] for answer in found.answers), "")
+        running = _answered(found)
+        absent = _of(found, *ABSENT)
+        if any(error.errnum not in (*ABSENT, *([EEXIST] if force else [])) for error in found.errors):
+            if running:
+                await self.multicast("modctl.drop", {"name": known}, str(running))
+            return {"name": known} | _report(found, IDset(), absent)
         before = self._wanted.rows()
         if known:
             self._wanted.add(known, recipe, running.union(absent, _of(found, EEXIST)))
             self._tell(before)
         return {"name": known} | _report(found, running, absent if known else IDset())
 
-    async def _remove(self, name: str, ranks: str) -> dict[str, Any]:
+    async def _remove(self, name: str, ranks: str, force: bool) -> dict[str, Any]:
+        lacking = IDset() if force else await self._lacking(name, ranks)
+        if lacking:
+            return {"ranks": "", "absent": "", "errors": [[str(lacking), ENOENT, f"{name}: module is not loaded"]]}
         found = await self.multicast("modctl.drop", {"name": name}, ranks)
         names = self._wanted.names(name).union(answer.payload["name"] for answer in found.answers)
-        gone, absent = IDset().union(*(answer.ranks for answer in found.answers)), _of(found, EHOSTUNREACH)
+        gone, absent = _answered(found), _of(found, *ABSENT)
         before = self._wanted.rows()
         for known in names:
             self._wanted.remove(known, gone.union(absent, _of(found, ENOENT)))
         self._tell(before)
         return _report(found, gone, absent if names else IDset())
+
+    async def _lacking(self, name: str, ranks: str) -> IDset:
+        """Those of some ranks that do not have a module which others of them have."""
+        found = await self.multicast("modctl.loaded", {}, ranks)
+        having = [
+            answer.ranks
+            for answer in found.answers
+            if any(name in (module["name"], module["path"]) for module in answer.payload["modules"])
+        ]
+        return _answered(found) - IDset().union(*having) if having else IDset()
 
     def _tell(self, before: list[dict[str, Any]]) -> None:
         """Tells all, unless what is wanted is what was."""
@@ -211,8 +235,12 @@ class Modctl(Service):
             raise OSError(EPROTO, "this RPC is only available on rank 0")
 
 
-def _of(found: Gathered, errnum: int) -> IDset:
-    return IDset().union(*(error.ranks for error in found.errors if error.errnum == errnum))
+def _answered(found: Gathered) -> IDset:
+    return IDset().union(*(answer.ranks for answer in found.answers))
+
+
+def _of(found: Gathered, *errnums: int) -> IDset:
+    return IDset().union(*(error.ranks for error in found.errors if error.errnum in errnums))
 
 
 def _report(found: Gathered, done: IDset, absent: IDset) -> dict[str, Any]:
@@ -220,6 +248,6 @@ def _report(found: Gathered, done: IDset, absent: IDset) -> dict[str, Any]:
     errors = [
         [str(error.ranks), error.errnum, error.text]
         for error in found.errors
-        if not (absent and error.errnum == EHOSTUNREACH)
+        if not (absent and error.errnum in ABSENT)
     ]
     return {"ranks": str(done), "absent": str(absent), "errors": errors}

@@ -6,9 +6,6 @@ from typing import NamedTuple
 
 from flux.base.idset import IDset
 
-MAX_HOPS = 128
-"""Brokers that a multicast may pass: routes that are just changing could send it to and fro."""
-
 
 class Part(NamedTuple):
     """Ranks that are asked by one request, which goes to the broker `rank`; None is the parent.

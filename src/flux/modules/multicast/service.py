@@ -6,8 +6,9 @@ from os import strerror
 from typing import Any, ClassVar
 
 from flux.base.idset import IDset
-from flux.modules.multicast.plan import MAX_HOPS, Part, parts, targets
+from flux.modules.multicast.plan import Part, parts, targets
 from flux.modules.multicast.sheaf import Sheaf, json_of
+from flux.overlay.router import most_hops
 from flux.service import ALL, LATER, Call, Later, Service, request
 from flux.service.ports import Timer
 from flux.wire.message import NORESPONSE, STREAMING, UPSTREAM, Request, Response
@@ -61,7 +62,7 @@ class Multicast(Service):
             raise OSError(EINVAL, f"topic '{topic}' cannot be asked by multicast")
         if timeout is not None and timeout <= 0:
             raise OSError(EINVAL, f"timeout must be more than 0 seconds, not {timeout:g}")
-        if not 0 <= hops < MAX_HOPS:
+        if not 0 <= hops < most_hops(self.host.size):
             raise OSError(EINVAL, "too many hops")
         wanted = targets(ranks, self.host.size)
         self._count += 1

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from errno import ECONNABORTED
 from typing import Any, ClassVar
 
-from flux.modules.reduce.fold import WHY, Fold, Report, merged
+from flux.modules.reduce.fold import WHY, Fold, merged
 from flux.service import LATER, Call, Later, Service, event, request
+from flux.service.company import Company
 from flux.wire.message import OWNER, USER, Event
 
 
@@ -19,6 +20,17 @@ class Reduce(Service):
         self._folds: dict[str, Fold] = {}
         self._waiting: dict[str, list[Call]] = {}
         self._decided: set[str] = set()
+        self._company = Company()
+
+    async def stop(self) -> None:
+        """Who waits here will not be there to hear of it."""
+        for key in self._waiting:
+            self.notify("reduce.abandon", {"key": key}, nodeid=0)
+
+    @request()
+    def abandon(self, call: Call, *, key: str) -> None:
+        """Rank 0: somewhere the service is unloaded, and callers are sent away."""
+        self._decide(key, ECONNABORTED)
 
     @request(allow=USER)
     def enter(self, call: Call, *, name: str, nprocs: int, op: str = "sum", value: Any = None) -> Later:
@@ -46,6 +58,7 @@ class Reduce(Service):
         key, errnum = str(body["name"]), int(body["errnum"])
         self._folds.pop(key, None)
         self._decided.discard(key)
+        self._company.over(key)
         self.close(key, event)
         for call in self._waiting.pop(key, []):
             if errnum:
@@ -58,20 +71,28 @@ class Reduce(Service):
         for key in list(self._folds):
             self._break(key)
 
-    def merge(self, key: str, values: Iterable[Any]) -> Report:
-        """Values are folded."""
-        return merged(values)
+    def merge(self, key: str, values: Iterable[Any]) -> dict[str, Any]:
+        """What each rank reports: of a broker that moves, and is reported twice for a moment, once."""
+        return {rank: report for value in values for rank, report in value.items()}
 
     def reduced(self, key: str, value: Any) -> None:
-        """Rank 0: tells all once everybody has come, or nobody can be waited for. Others' guests do not hear it."""
-        report = Report(*value)
-        if report.decided and key not in self._decided:
-            self._decided.add(key)
-            self.publish("reduce.done", {"name": key, "errnum": report.errnum, "value": report.value}, private=True)
+        """Rank 0: tells all once everybody has come, or nobody can be waited for."""
+        self._company.come(key, value)
+        report = merged(value.values())
+        if report.decided:
+            self._decide(key, report.errnum, report.value)
 
-    def contributor_lost(self, key: str) -> None:
-        """A broker below is gone, and callers with it."""
-        self._break(key)
+    @event("live.cstate")
+    def somebody_changed(self, event: Event) -> None:
+        """Rank 0: what callers of a broker that is gone had come to will not be whole any more."""
+        for key in self._company.bereaved(event):
+            self._decide(key, ECONNABORTED)
+
+    def _decide(self, key: str, errnum: int, value: Any = None) -> None:
+        """Others' guests do not hear it."""
+        if key not in self._decided:
+            self._decided.add(key)
+            self.publish("reduce.done", {"name": key, "errnum": errnum, "value": value}, private=True)
 
     def _break(self, key: str) -> None:
         self._folds.setdefault(key, Fold()).break_up(ECONNABORTED)
@@ -81,7 +102,7 @@ class Reduce(Service):
         """Tells the tree how things stand, unless nobody has ever been let in."""
         report = self._folds[key].report
         if report.come or report.errnum:
-            self.contribute(key, report)
+            self.contribute(key, {str(self.host.rank): report})
         else:
             del self._folds[key]
 

@@ -1,0 +1,1 @@
+"""The backing store of content that is on disk: one SQLite database."""
