@@ -58,7 +58,7 @@ CASES = (
     stream("flux overlay trace broker.ping", "flux ping -c 1 1 >/dev/null", "cut -d' ' -f2-5"),
     stream("flux overlay trace -t response broker.ping", "flux ping -c 1 1 >/dev/null", "cut -d' ' -f2-5,7"),
     stream("flux overlay trace -r 3 -t request broker.ping", "flux ping -c 1 3 >/dev/null", "cut -d' ' -f2-5"),
-    stream("flux overlay trace -H broker.ping", "flux ping -c 1 1 >/dev/null", "sed 's/^[^]]*//' | cut -d' ' -f2-6"),
+    stream("flux overlay trace -H broker.ping", "flux ping -c 1 1 >/dev/null", "grep -o 'tx 1 > broker.ping'"),
     # state of the brokers
     "$RPC 0 state-machine.get '{}' | grep -o '\"state\": [^,]*'",
     "$RPC -s 1 3 state-machine.monitor '{\"final\": 4}'",
@@ -139,7 +139,7 @@ CASES = (
     stream(
         "flux module trace -H -T kvs.ping kvs",
         "flux ping -c 1 kvs >/dev/null",
-        "sed 's/^[^]]*//' | grep -o 'kvs rx > kvs.ping'",
+        "grep -o 'kvs rx > kvs.ping'",
     ),
     "$RPC 0 module.list '{}' | grep -c mods",
     # messages to the log
