@@ -5,15 +5,17 @@ import shutil
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.contender import environment
-from interop import cases, report, tree_cases
+from interop import cases, lost_cases, report, tree_cases
 from interop.normal import Said
 from interop.outcome import Outcome
+from interop.scene import Scene
 from interop.session import session, try_case
 
-EVERY = (*cases.CASES, *tree_cases.CASES)
+SCENES = (Scene((*cases.CASES, *tree_cases.CASES)), lost_cases.SCENE)
 OURS = str(Path(sys.executable).with_name("flux"))
 
 
@@ -27,9 +29,9 @@ def main() -> int:
     if not is_core(theirs):
         say(f"{theirs}: is not flux-core")
         return 2
-    wanted = [case for case in EVERY if not args.words or any(word in case for word in args.words)]
+    scenes = [scene for scene in (every.having(args.words) for every in SCENES) if scene.cases]
     try:
-        outcomes = attempt(wanted, theirs)
+        outcomes = attempt(scenes, theirs)
     except OSError as error:
         say(str(error))
         return 1
@@ -62,17 +64,19 @@ def is_core(flux: str) -> bool:
     return "libflux-core:" in said and "fluxrm:" not in said
 
 
-def attempt(wanted: list[str], theirs: str) -> list[Outcome]:
-    """All cases four times, each time in a session of their own."""
-    columns = [said(wanted, *pair) for pair in ((theirs, theirs), (theirs, OURS), (OURS, theirs), (OURS, OURS))]
-    return [Outcome(case, *tried) for case, *tried in zip(wanted, *columns, strict=True)]
+def attempt(scenes: Sequence[Scene], theirs: str) -> list[Outcome]:
+    """All cases four times, each time in sessions of their own."""
+    pairs = ((theirs, theirs), (theirs, OURS), (OURS, theirs), (OURS, OURS))
+    columns = [[said for scene in scenes for said in play(scene, *pair)] for pair in pairs]
+    every = [case for scene in scenes for case in scene.cases]
+    return [Outcome(case, *tried) for case, *tried in zip(every, *columns, strict=True)]
 
 
-def said(wanted: list[str], flux: str, broker: str) -> list[Said]:
+def play(scene: Scene, flux: str, broker: str) -> list[Said]:
     """What `flux` and a shell say to each case in a new session of `broker`."""
-    say(f"{flux} in a session of {broker}")
-    with session(broker, cases.SIZE) as uri:
-        return [try_case(case, flux, uri) for case in wanted]
+    say(f"{flux} in a session of {scene.size} of {broker}")
+    with session(broker, scene) as uri:
+        return [try_case(case, flux, uri) for case in scene.cases]
 
 
 def say(text: str) -> None:

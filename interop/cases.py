@@ -5,9 +5,6 @@ Each finds what those before it have left, and what it says is compared: exit co
 
 from interop.words import Reworded, shows
 
-SIZE = 4
-
-
 CASES = (
     # getattr, setattr, lsattr
     "flux getattr size",
@@ -48,7 +45,7 @@ CASES = (
     "flux event pub --raw interop.raw bytes",
     "flux event pub --private interop.own",
     "flux event pub interop.bad '{'",
-    "flux event sub -c 1 hear & while kill -0 $! 2>/dev/null; do flux event pub hear.me '{\"x\":1}'; done; wait $!",
+    "flux event sub -c 1 hark & while kill -0 $! 2>/dev/null; do flux event pub hark.me '{\"x\":1}'; done; wait $!",
     "flux event sub -c 1 bare & while kill -0 $! 2>/dev/null; do flux event pub bare; done; wait $!",
     "flux event sub -c 1 raw & while kill -0 $! 2>/dev/null; do flux event pub -r raw.x abc; done; wait $!",
     # kvs: values

@@ -58,7 +58,7 @@ CASES = (
     stream("flux overlay trace broker.ping", "flux ping -c 1 1 >/dev/null", "cut -d' ' -f2-5"),
     stream("flux overlay trace -t response broker.ping", "flux ping -c 1 1 >/dev/null", "cut -d' ' -f2-5,7"),
     stream("flux overlay trace -r 3 -t request broker.ping", "flux ping -c 1 3 >/dev/null", "cut -d' ' -f2-5"),
-    stream("flux overlay trace -H broker.ping", "flux ping -c 1 1 >/dev/null", "sed 's/^[^]]*//' | cut -d' ' -f2-6"),
+    stream("flux overlay trace -H broker.ping", "flux ping -c 1 1 >/dev/null", "grep -o 'tx 1 > broker.ping'"),
     # state of the brokers
     "$RPC 0 state-machine.get '{}' | grep -o '\"state\": [^,]*'",
     "$RPC -s 1 3 state-machine.monitor '{\"final\": 4}'",
@@ -136,7 +136,11 @@ CASES = (
     stream("flux module trace kvs", "flux kvs put x=1", "cut -d' ' -f2-3") + " | grep -c kvs",
     stream("flux module trace -t request -T kvs.ping kvs", "flux ping -c 1 kvs >/dev/null", "cut -d' ' -f2-5"),
     stream("flux module trace -t response -T kvs.ping kvs", "flux ping -c 1 kvs >/dev/null", "cut -d' ' -f2-5,7"),
-    stream("flux module trace -H -T kvs.ping kvs", "flux ping -c 1 kvs >/dev/null", "sed 's/^[^]]*//' | cut -c1-30"),
+    stream(
+        "flux module trace -H -T kvs.ping kvs",
+        "flux ping -c 1 kvs >/dev/null",
+        "grep -o 'kvs rx > kvs.ping'",
+    ),
     "$RPC 0 module.list '{}' | grep -c mods",
     # messages to the log
     "flux logger -s crit -n one two three; flux dmesg | grep -o 'crit\\[0\\].*three'",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from interop.__main__ import OURS, attempt
 from interop.report import failures
+from interop.scene import Scene
 from interop.session import try_case
 
 ROOT = Path(__file__).parents[2]
@@ -36,8 +37,7 @@ def test_a_flux_that_is_not_there_is_named() -> None:
 
 
 def test_a_case_says_the_same_with_any_of_our_own() -> None:
-    cases = ["flux getattr size", "flux kvs put a=1; flux kvs get a b"]
-    outcomes = attempt(cases, OURS)
+    outcomes = attempt([Scene(("flux getattr size", "flux kvs put a=1; flux kvs get a b"))], OURS)
     assert not failures(outcomes)
     assert [outcome.today.lines() for outcome in outcomes] == [
         ["exit 0", "out: 4"],

@@ -1,10 +1,11 @@
 """When a case passes, when it fails, and what is said of it."""
 
+from interop import tree_cases
 from interop.cases import CASES
 from interop.normal import Said, normal
 from interop.outcome import Outcome
 from interop.report import failures, report
-from interop.words import Reworded, shows
+from interop.words import Reworded, differing, shows
 
 ONE, TWO = Said(0, "1\n", ""), Said(0, "2\n", "")
 
@@ -71,4 +72,18 @@ def test_a_list_is_asked_for_words() -> None:
 
 
 def test_no_case_is_there_twice() -> None:
-    assert len(set(CASES)) == len(CASES)
+    cases = [*CASES, *tree_cases.CASES]
+    assert len(set(cases)) == len(cases)
+
+
+def test_a_case_that_is_meant_to_differ_fails_when_it_does_not() -> None:
+    case = differing("ours does more", "c")
+    meant, alike = Outcome(case, ONE, TWO, ONE, ONE), Outcome(case, ONE, ONE, ONE, ONE)
+    assert failures([meant, alike]) == [alike]
+    assert report([meant, alike])[2:] == [
+        "differs        pass                          c",
+        "      ours does more",
+        "pass           pass                          c",
+        "      ours does more: no longer",
+        "2 cases, 0 passed, 1 failed, 1 meant to differ",
+    ]

@@ -173,7 +173,7 @@ class OverlayService(Service):
         if link is None:
             raise OSError(ENOENT, f"rank {rank} is not a child of rank {self.host.rank}")
         broker = self.host.port("neighbours")
-        broker.act(self._node.dismiss(link, "disconnected", for_good=True))
+        broker.act(self._node.dismiss(link, "administrative disconnect", for_good=True))
 
     @request("disconnect-parent")
     def disconnect_parent(self, call: Call, *, reason: str) -> None:
