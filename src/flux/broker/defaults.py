@@ -32,6 +32,7 @@ OURS = frozenset(
         *("access.allow-guest-user", "access.allow-root-owner", "heartbeat.period", "wreck.patience"),
         *("live.slow-idle", "live.max-idle"),
         *("content.cache-limit", "content.blob-size-limit", "content.dirty-limit", "content.memory-limit"),
+        "content.purge-old-entry",
         "kvs.cache-limit",
     )
 )

@@ -13,7 +13,7 @@ steps = st.lists(st.tuples(st.sampled_from(["put", "soil", "clean", "forget", "f
 
 
 def test_clean_blobs_leave_in_the_order_they_were_last_used() -> None:
-    cache = Cache(limit=3)
+    cache = Cache(limit=3, cost=0)
     for name in (b"a", b"b", b"c"):
         cache.put(name, b"1")
     cache.find(b"a")
@@ -22,7 +22,7 @@ def test_clean_blobs_leave_in_the_order_they_were_last_used() -> None:
 
 
 def test_dirty_blobs_stay_whatever_they_weigh() -> None:
-    cache = Cache(limit=3)
+    cache = Cache(limit=3, cost=0)
     cache.soil(b"a", b"1" * 100)
     cache.put(b"b", b"1")
     assert cache.find(b"a") and cache.find(b"b")
@@ -30,8 +30,26 @@ def test_dirty_blobs_stay_whatever_they_weigh() -> None:
     assert cache.find(b"a") is None and cache.clean_size == 0
 
 
+def test_a_blob_costs_more_than_its_bytes() -> None:
+    cache = Cache(limit=250, cost=100)
+    for name in (b"a", b"b", b"c"):
+        cache.put(name, b"1")
+    assert (len(cache), cache.clean_size) == (2, 202)
+
+
+def test_clean_blobs_leave_when_nobody_has_asked_for_them_for_long() -> None:
+    cache = Cache(limit=1000)
+    cache.soil(b"dirty", b"1")
+    cache.put(b"a", b"1")
+    cache.put(b"b", b"1")
+    cache.expire(10.0, age=15.0)
+    cache.find(b"a")
+    cache.expire(20.0, age=15.0)
+    assert [cache.find(name) for name in (b"a", b"b", b"dirty")] == [b"1", None, b"1"]
+
+
 def test_dropping_leaves_what_is_dirty() -> None:
-    cache = Cache(limit=100)
+    cache = Cache(limit=100, cost=0)
     cache.soil(b"a", b"1")
     cache.put(b"b", b"22")
     assert cache.drop() == 1
@@ -40,7 +58,7 @@ def test_dropping_leaves_what_is_dirty() -> None:
 
 @given(steps)
 def test_sizes_are_those_of_what_is_there(some: list[tuple[str, bytes]]) -> None:
-    cache = Cache(limit=5)
+    cache = Cache(limit=5, cost=0)
     held: set[bytes] = set()
     for do, name in some:
         match do:

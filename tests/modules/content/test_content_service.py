@@ -11,7 +11,7 @@ import pytest
 from flux.base import treeobj
 from flux.base.blobref import BlobHash
 from flux.service import Call, Service, request
-from flux.testing.instance import SimInstance, simulate
+from flux.testing.instance import SIMULATED, SimInstance, simulate
 from flux.testing.network import ROUGH
 
 BOTH = ("content", "content-memory")
@@ -305,3 +305,28 @@ def test_settings_that_are_none_refuse_the_load_and_are_named(name: str, value: 
         assert error.errno == errno.EINVAL and value in str(error.strerror)
 
     play(scenario, size=1, modules=())
+
+
+def test_a_parent_that_dies_while_a_blob_is_asked_for_is_not_noticed() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        key = await ask(flux, 0, "content.store", b"x" * 100)
+        loading = [flux.loop.create_task(ask(flux, rank, "content.load", key)) for rank in (3, 4)]
+        storing = flux.loop.create_task(ask(flux, 3, "content.store", b"y"))
+        await asyncio.sleep(0)
+        flux.kill(1)
+        assert [await one for one in loading] == [b"x" * 100] * 2
+        assert await ask(flux, 0, "content.load", await storing) == b"y"
+
+    play(scenario, 7, weather=ROUGH, topo="kary:2", modules=SIMULATED)
+
+
+def test_blobs_that_nobody_asks_for_leave_the_cache_in_time() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        key = await ask(flux, 0, "content.store", b"x" * 100)
+        await flux[2].client().ask("content.load", key)
+        assert (await flux[2].rpc("content.stats-get"))["count"] == 1
+        await asyncio.sleep(30)
+        assert (await flux[2].rpc("content.stats-get"))["count"] == 0
+        assert await ask(flux, 2, "content.load", key) == b"x" * 100
+
+    play(scenario, modules=("heartbeat", *BOTH), settings={"content.purge-old-entry": "10s"})

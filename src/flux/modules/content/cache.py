@@ -2,16 +2,23 @@
 
 from collections import OrderedDict
 
+COST = 200
+"""Bytes that a blob takes in memory besides its own."""
+
 
 class Cache:
     """The blobs of one broker: up to `limit` bytes of clean ones, and all dirty ones."""
 
-    __slots__ = ("_clean", "_dirty", "clean_size", "dirty_size", "limit")
+    __slots__ = ("_clean", "_dirty", "_turn", "_used", "clean_size", "cost", "dirty_size", "limit")
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
+    def __init__(self, limit: int, cost: int = COST) -> None:
+        self.limit, self.cost = limit, cost
         self.clean_size = self.dirty_size = 0
         self._clean: OrderedDict[bytes, bytes] = OrderedDict()
+        """Who was used last is last."""
+        self._used: dict[bytes, float] = {}
+        """When each clean one was used, as far as `expire` was told the time."""
+        self._turn = 0.0
         self._dirty: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:
@@ -33,6 +40,7 @@ class Cache:
         if blob is None:
             return self._dirty.get(digest)
         self._clean.move_to_end(digest)
+        self._used[digest] = self._turn
         return blob
 
     def is_dirty(self, digest: bytes) -> bool:
@@ -48,17 +56,29 @@ class Cache:
         if digest in self._dirty or digest in self._clean:
             return
         self._clean[digest] = blob
-        self.clean_size += len(blob)
+        self._used[digest] = self._turn
+        self.clean_size += len(blob) + self.cost
         while self.clean_size > self.limit:
-            self.clean_size -= len(self._clean.popitem(last=False)[1])
+            self._evict(next(iter(self._clean)))
+
+    def expire(self, now: float, age: float) -> None:
+        """Lets those clean blobs go that were not used for `age` seconds; to be told the time again and again."""
+        self._turn = now
+        while self._clean and now - self._used[next(iter(self._clean))] > age:
+            self._evict(next(iter(self._clean)))
+
+    def _evict(self, digest: bytes) -> bytes:
+        blob = self._clean.pop(digest)
+        del self._used[digest]
+        self.clean_size -= len(blob) + self.cost
+        return blob
 
     def soil(self, digest: bytes, blob: bytes) -> None:
         """Keeps a blob until it is cleaned or forgotten."""
         if digest in self._dirty:
             return
-        known = self._clean.pop(digest, None)
-        if known is not None:
-            self.clean_size -= len(known)
+        if digest in self._clean:
+            self._evict(digest)
         self._dirty[digest] = blob
         self.dirty_size += len(blob)
 
@@ -79,5 +99,6 @@ class Cache:
         """Lets all clean blobs go; says how many there were."""
         count = len(self._clean)
         self._clean.clear()
+        self._used.clear()
         self.clean_size = 0
         return count

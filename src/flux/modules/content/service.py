@@ -1,17 +1,22 @@
 """content: this broker's cache of blobs. What it lacks it asks its parent for, or, on rank 0, the backing store."""
 
 from collections.abc import Callable
-from errno import EBUSY, EFBIG, EINVAL, EIO, ENOENT, ENOSPC, ENOSYS, EPROTO
+from errno import EBUSY, EFBIG, EHOSTUNREACH, EINVAL, EIO, ENOENT, ENOSPC, ENOSYS, EPROTO
 from functools import partial
 from typing import Any
 
 from flux.base.blobref import BlobHash, digest
+from flux.base.duration import parse_fsd
 from flux.modules.content.cache import Cache
-from flux.service import LATER, Call, Later, Service, request
+from flux.service import LATER, Call, Later, Service, event, request
 from flux.service.kit import LOG_ERR
 from flux.service.settings import setting, size_setting
-from flux.wire.message import USER, Data, Response
+from flux.wire.message import USER, Data, Event, Response
 
+AGE = 60.0
+"""Seconds after which a clean blob goes that nobody has asked for, unless content.purge-old-entry says otherwise."""
+MOST_LOST = 5
+"""Parents that may be lost while one blob is asked for."""
 CACHE = 16 << 20
 """Bytes of clean blobs that are kept, unless content.cache-limit says otherwise."""
 DIRTY = 1 << 30
@@ -37,9 +42,15 @@ class Content(Service):
         self.dirty_limit = size_setting(attributes, "content.dirty-limit", DIRTY)
         self.root = self.host.rank == 0
         self.backing = ""
+        self.age = _seconds(setting(attributes, "content.purge-old-entry", ""))
         self._loading: dict[bytes, list[Call]] = {}
         self._storing: dict[bytes, list[Call]] = {}
         self._flushing: list[Call] = []
+
+    @event("heartbeat.pulse")
+    def beat(self, event: Event) -> None:
+        """Lets blobs go that nobody has asked for for a while."""
+        self.cache.expire(self.host.now(), self.age)
 
     @property
     def last(self) -> bool:
@@ -64,7 +75,10 @@ class Content(Service):
             self._above("load", payload, partial(self._loaded, payload))
         return LATER
 
-    def _loaded(self, key: bytes, response: Response) -> None:
+    def _loaded(self, key: bytes, response: Response, lost: int = 0) -> None:
+        if self._ask_again(response, lost):
+            self._above("load", key, partial(self._loaded, key, lost=lost + 1))
+            return
         blob = response.payload() or b""
         errnum, text = response.errnum, response.text()
         if not errnum and self.hash.digest(blob) != key:
@@ -120,7 +134,15 @@ class Content(Service):
         if not storing:
             self._above("store", blob, partial(self._stored, key))
 
-    def _stored(self, key: bytes, response: Response) -> None:
+    def _ask_again(self, response: Response, lost: int) -> bool:
+        """Whether a parent is gone that was asked: the next one is asked, once there is one, but not for ever."""
+        return response.errnum == EHOSTUNREACH and not self.root and lost < MOST_LOST
+
+    def _stored(self, key: bytes, response: Response, lost: int = 0) -> None:
+        dirty = self.cache.find(key)
+        if dirty is not None and self._ask_again(response, lost):
+            self._above("store", dirty, partial(self._stored, key, lost=lost + 1))
+            return
         waiting = self._storing.pop(key)
         if response.errnum:
             if waiting:
@@ -274,3 +296,10 @@ class Content(Service):
             "flush-batch-count": len(self._storing),
             "mmap": None,
         }
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_fsd(text) if text else AGE
+    except ValueError:
+        raise OSError(EINVAL, f"content.purge-old-entry: '{text}' is not a duration") from None
