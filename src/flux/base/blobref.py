@@ -46,3 +46,11 @@ def digest(blobref: str) -> bytes:
     if not is_blobref(blobref):
         raise Invalid(f"not a blobref: {blobref:.80}")
     return bytes.fromhex(blobref.partition("-")[2])
+
+
+def of_digest(raw: bytes) -> str:
+    """The blobref of a raw digest, whose size tells the hash. Raises EINVAL."""
+    for name, size in _SIZES.items():
+        if len(raw) == size:
+            return f"{name}-{raw.hex()}"
+    raise Invalid(f"not a digest: {len(raw)} bytes")

@@ -20,7 +20,9 @@ from flux.constants import (
     FLUX_KVS_TREEOBJ,
 )
 from flux.core.handle import Flux
-from flux.kvs import KVSTxn, lookup, namespace_or_default
+from flux.kvs.reading import get_raw, lookup
+from flux.kvs.where import namespace_or_default
+from flux.kvs.writing import KVSTxn
 
 EXAMPLES = """\
   flux kvs put a.b=1 a.c=two      two values in one commit: both or none
@@ -37,14 +39,21 @@ class Command(NamedTuple):
     summary: str
     example: str
     options: Callable[[Parser], None]
+    namespaced: bool = True
 
     def fill(self, made: Parser) -> Parser:
         """Gives a parser the options."""
         made.description, made.epilog = f"{self.summary}.", f"example:\n  flux kvs {self.example}"
-        made.add_argument("-N", "--namespace", metavar="NAME", help="another namespace than FLUX_KVS_NAMESPACE")
+        if self.namespaced:
+            namespace_option(made)
         self.options(made)
         made.set_defaults(do=self.do)
         return made
+
+
+def namespace_option(made: Parser) -> None:
+    """Gives a parser the option that says which namespace is meant."""
+    made.add_argument("-N", "--namespace", metavar="NAME", help="another namespace than FLUX_KVS_NAMESPACE")
 
 
 def parser() -> Parser:
@@ -58,6 +67,9 @@ def parser() -> Parser:
 
 def main(argv: list[str]) -> int:
     """Runs `flux kvs`."""
+    if argv[:1] == ["eventlog"]:
+        # As ever, WHEN is only what is written in one word with the option.
+        argv = [{"-L": "-Lalways", "--color": "--color=always"}.get(word, word) for word in argv]
     if argv and argv[0] in COMMANDS:
         # Making the parsers of all the others takes longer than what the command does.
         args = COMMANDS[argv[0]].fill(Parser(prog=f"flux kvs {argv[0]}")).parse_args(argv[1:])
@@ -76,18 +88,43 @@ def _get_options(made: Parser) -> None:
     how.add_argument("-t", "--treeobj", action="store_true", help="the RFC 11 tree object")
     made.add_argument("-l", "--label", action="store_true", help="KEY= before each value")
     _at_option(made)
+    made.add_argument("-W", "--waitcreate", action="store_true", help="wait for keys that are not there")
+    made.add_argument("-w", "--watch", action="store_true", help="show what becomes of the keys, too")
+    made.add_argument("-c", "--count", type=count, default=0, metavar="N", help="with --watch: end after N values")
+    made.add_argument("-u", "--uniq", action="store_true", help="with --watch: not what is as before")
+    made.add_argument("-A", "--append", action="store_true", help="with --watch: only what is appended")
+    made.add_argument(
+        "-f", "--full", action="store_true", help="with --watch: notice also that a directory above was replaced"
+    )
+    made.add_argument("-S", "--stream", action="store_true", help="large values in parts, as they were appended")
     made.add_argument("keys", nargs="+", metavar="KEY")
 
 
 def get(handle: Flux, args: Namespace) -> None:
     """Runs `flux kvs get`."""
+    if args.watch or args.waitcreate or args.stream:
+        from flux.commands.kvswatch import show
+
+        show(handle, args)
+        return
     for key in args.keys:
-        found = _lookup(handle, args, key, FLUX_KVS_TREEOBJ if args.treeobj else 0)
-        text = treeobj.encode(found) if args.treeobj else treeobj.value_of(found)
-        if not args.raw:
-            # As ever: a value is text up to the first NUL, and an empty one is not even a line.
-            text = text.partition(b"\0")[0] + b"\n" if text else b""
-        _write(os.fsencode(key) + b"=" + text if args.label else text)
+        if args.treeobj:
+            write_value(args, key, treeobj.encode(_lookup(handle, args, key, FLUX_KVS_TREEOBJ)))
+        elif args.at is None:
+            write_value(args, key, get_raw(handle, key, args.namespace))
+        else:
+            write_value(args, key, treeobj.value_of(_lookup(handle, args, key, 0)))
+
+
+def write_value(args: Namespace, key: str, value: bytes, end: bytes = b"\n") -> None:
+    """Shows a value. As ever: it is text up to the first NUL, and an empty one is not even a line."""
+    if args.treeobj:
+        value += b"\n"
+    elif not args.raw:
+        value = value.partition(b"\0")[0] + end if value else b""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(os.fsencode(key) + b"=" + value if args.label else value)
+    sys.stdout.buffer.flush()
 
 
 def _lookup(handle: Flux, args: Namespace, key: str, flags: int) -> Treeobj:
@@ -98,14 +135,8 @@ def snapshot(text: str | None, key: str) -> Treeobj | None:
     """The tree object of --at."""
     if text is None:
         return None
-    with _named(key):
+    with named(key):
         return treeobj.decode(os.fsencode(text))
-
-
-def _write(data: bytes) -> None:
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
 
 
 # -- put, unlink, link, mkdir ------------------------------------------------------------------------------------------
@@ -135,7 +166,7 @@ def put(handle: Flux, args: Namespace) -> None:
         if value == b"-" and (args.raw or args.treeobj):
             value = sys.stdin.buffer.read()
         if args.treeobj:
-            with _named(key):
+            with named(key):
                 txn.stage(key, treeobj.decode(value))
         else:
             txn.stage(key, treeobj.val(value), FLUX_KVS_APPEND if args.append else 0)
@@ -207,7 +238,7 @@ def _result_options(made: Parser) -> None:
 
 
 def _commit(txn: KVSTxn, args: Namespace, flags: int = 0) -> None:
-    with _called("flux_kvs_commit"):
+    with called("flux_kvs_commit"):
         root = txn.commit_async(flags).get()
     if args.treeobj_root:
         print(treeobj.encode(treeobj.dirref(root["rootref"])).decode())
@@ -249,13 +280,13 @@ def _copy_options(made: Parser) -> None:
 
 def copy(handle: Flux, args: Namespace) -> None:
     """Runs `flux kvs copy`."""
-    with _called("flux_kvs_copy"):
+    with called("flux_kvs_copy"):
         _copy(handle, args)
 
 
 def move(handle: Flux, args: Namespace) -> None:
     """Runs `flux kvs move`."""
-    with _called("flux_kvs_move"):
+    with called("flux_kvs_move"):
         _copy(handle, args)
         with KVSTxn(handle, namespace=args.src_namespace or args.namespace) as txn:
             txn.unlink(args.source)
@@ -281,7 +312,7 @@ def _getroot_options(made: Parser) -> None:
 def getroot(handle: Flux, args: Namespace) -> None:
     """Runs `flux kvs getroot`."""
     asked = next((name for name in ("owner", "sequence", "blobref") if getattr(args, name)), "treeobj")
-    with _called(f"flux_kvs_getroot_get_{asked}"):
+    with called(f"flux_kvs_getroot_get_{asked}"):
         root = _root(handle, args)
     if asked == "treeobj":
         print(treeobj.encode(treeobj.dirref(root["rootref"])).decode())
@@ -291,7 +322,7 @@ def getroot(handle: Flux, args: Namespace) -> None:
 
 def version(handle: Flux, args: Namespace) -> None:
     """Runs `flux kvs version`."""
-    with _called("flux_kvs_get_version"):
+    with called("flux_kvs_get_version"):
         print(_root(handle, args)["rootseq"])
 
 
@@ -307,7 +338,7 @@ def _wait_options(made: Parser) -> None:
 
 def wait(handle: Flux, args: Namespace) -> None:
     """Runs `flux kvs wait`."""
-    with _called("flux_kvs_wait_version"):
+    with called("flux_kvs_wait_version"):
         handle.rpc(
             "kvs.wait-version", {"rootseq": args.version, "namespace": namespace_or_default(args.namespace)}
         ).get()
@@ -315,7 +346,7 @@ def wait(handle: Flux, args: Namespace) -> None:
 
 def sync(handle: Flux, args: Namespace) -> None:
     """Runs `flux kvs sync`."""
-    with _called("flux_kvs_commit"):
+    with called("flux_kvs_commit"):
         KVSTxn(handle, namespace=args.namespace).commit_async(FLUX_KVS_SYNC).get()
 
 
@@ -353,6 +384,37 @@ def show_list(handle: Flux, args: Namespace) -> int:
     return List(handle, args).show(args.keys)
 
 
+# -- what is in files of its own ---------------------------------------------------------------------------------------
+
+
+def _namespace_options(made: Parser) -> None:
+    from flux.commands import kvsnamespace
+
+    kvsnamespace.fill(made)
+
+
+def _eventlog_options(made: Parser) -> None:
+    from flux.commands import kvseventlog
+
+    kvseventlog.fill(made)
+
+
+def _no_command(handle: Flux, args: Namespace) -> None:
+    raise OSError(EINVAL, "a command is missing")
+
+
+def _dropcache_options(made: Parser) -> None:
+    made.add_argument("-a", "--all", action="store_true", help="on all ranks")
+
+
+def dropcache(handle: Flux, args: Namespace) -> None:
+    """Runs `flux kvs dropcache`."""
+    if args.all:
+        handle.event_send("kvs.dropcache")
+    else:
+        handle.rpc("kvs.dropcache").get()
+
+
 # -- what they share ---------------------------------------------------------------------------------------------------
 
 
@@ -365,7 +427,7 @@ def _no_options(made: Parser) -> None:
 
 
 @contextmanager
-def _named(key: str) -> Iterator[None]:
+def named(key: str) -> Iterator[None]:
     """Puts the key before what is wrong with it."""
     try:
         yield
@@ -374,7 +436,7 @@ def _named(key: str) -> Iterator[None]:
 
 
 @contextmanager
-def _called(name: str) -> Iterator[None]:
+def called(name: str) -> Iterator[None]:
     """Says what failed in the words that scripts know; of a limit also which one it is."""
     try:
         yield
@@ -398,4 +460,11 @@ COMMANDS = {
     "wait": Command(wait, "Wait until the store has reached a version", "wait 42", _wait_options),
     "getroot": Command(getroot, "Show the root of the store", "getroot --blobref", _getroot_options),
     "sync": Command(sync, "Wait until the store is on disk", "sync", _no_options),
+    "namespace": Command(
+        _no_command, "Make and remove namespaces, stores beside this one", "namespace list", _namespace_options, False
+    ),
+    "eventlog": Command(
+        _no_command, "Append to eventlogs, show them, wait for events", "eventlog get log", _eventlog_options, False
+    ),
+    "dropcache": Command(dropcache, "Forget what can be had again", "dropcache --all", _dropcache_options, False),
 }

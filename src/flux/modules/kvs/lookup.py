@@ -18,10 +18,12 @@ MAX_DEPTH = 10
 class Lookup:
     """One question. What `answer` says it lacks, `take` and `lose` take; then ask again."""
 
-    __slots__ = ("_blobs", "_lost", "_rootrefs", "_values", "_view", "flags", "key", "root", "seq")
+    __slots__ = ("_blobs", "_large", "_lost", "_rootrefs", "_values", "_view", "flags", "key", "root", "seq")
 
-    def __init__(self, key: str, flags: int, dirs: Dirs, rootrefs: Callable[[str], str]) -> None:
+    def __init__(self, key: str, flags: int, dirs: Dirs, rootrefs: Callable[[str], str], large: int = 0) -> None:
         self.key, self.flags = normal(key), flags
+        self._large = large
+        """Bytes of a value beyond which its references are the answer; 0 is no limit."""
         self.root, self.seq = "", -1
         self._blobs: dict[str, bytes] = {}
         self._values: list[str] = []
@@ -132,4 +134,6 @@ class Lookup:
         if not self._blobs:
             self._values = list(dict.fromkeys(obj["data"]))
             raise Missing(self._values)
+        if self._large and sum(len(self._blobs[ref]) for ref in obj["data"]) > self._large:
+            return obj
         return treeobj.val(b"".join(self._blobs[ref] for ref in obj["data"]))

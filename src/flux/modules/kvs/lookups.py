@@ -13,7 +13,7 @@ from flux.modules.kvs.pages import Missing
 from flux.modules.kvs.rooted import Rooted
 from flux.modules.kvs.roots import UnknownRoot
 from flux.service import LATER, Call, Later, request
-from flux.wire.message import USER, Response
+from flux.wire.message import OWNER, USER, Response
 
 LOOKUP_PLUS = "kvs.lookup-plus"
 
@@ -27,10 +27,22 @@ class Lookups(Rooted):
 
     @request(allow=USER)
     def lookup(
-        self, call: Call, *, key: str, flags: int, namespace: str | None = None, rootdir: Any = None, rootseq: int = -1
+        self,
+        call: Call,
+        *,
+        key: str,
+        flags: int,
+        namespace: str | None = None,
+        rootdir: Any = None,
+        rootseq: int = -1,
+        large: int = 0,
     ) -> Later:
-        """Gives what is at a key, in a namespace as it is now, or below the directory that `rootdir` refers to."""
-        lookup = Lookup(key, flags, self.dirs, partial(self._rootref, call))
+        """Gives what is at a key, in a namespace as it is now, or below the directory that `rootdir` refers to.
+
+        The owner may have the references of a value of more than `large` bytes, to load it as it is.
+        """
+        large = large if call.request.rolemask & OWNER else 0
+        lookup = Lookup(key, flags, self.dirs, partial(self._rootref, call), large)
         return self._look_in(call, lookup, namespace, rootdir, rootseq)
 
     @request(allow=USER)
