@@ -61,7 +61,9 @@ CASES = (
     stream("flux overlay trace -t request broker.ping", "flux ping -c 1 1 >/dev/null", "cut -d' ' -f2-5"),
     stream("flux overlay trace -t response broker.ping", "flux ping -c 1 1 >/dev/null", "cut -d' ' -f2-5,7"),
     stream("flux overlay trace -r 3 -t request broker.ping", "flux ping -c 1 3 >/dev/null", "cut -d' ' -f2-5"),
-    stream("flux overlay trace -H broker.ping", "flux ping -c 1 1 >/dev/null", "grep -o 'tx 1 > broker.ping'"),
+    stream(
+        "flux overlay trace -H -t request broker.ping", "flux ping -c 1 1 >/dev/null", "grep -o 'tx 1 > broker.ping'"
+    ),
     # state of the brokers
     "$RPC 0 state-machine.get '{}' | grep -o '\"state\": [^,]*'",
     "$RPC -s 1 3 state-machine.monitor '{\"final\": 4}'",
@@ -140,7 +142,7 @@ CASES = (
     stream("flux module trace -t request -T kvs.ping kvs", "flux ping -c 1 kvs >/dev/null", "cut -d' ' -f2-5"),
     stream("flux module trace -t response -T kvs.ping kvs", "flux ping -c 1 kvs >/dev/null", "cut -d' ' -f2-5,7"),
     stream(
-        "flux module trace -H -T kvs.ping kvs",
+        "flux module trace -H -t request -T kvs.ping kvs",
         "flux ping -c 1 kvs >/dev/null",
         "grep -o 'kvs rx > kvs.ping'",
     ),
