@@ -34,6 +34,7 @@ from flux.runtime.keeper import Keeper, fork_keeper
 from flux.runtime.linux import set_process_name
 from flux.runtime.listener import listen
 from flux.runtime.pmi import Bootstrap
+from flux.runtime.shelf import open_shelf
 from flux.runtime.spawn import Spawner
 from flux.runtime.tuning import Tuning
 from flux.runtime.wiring import Ears, Endpoint, Wiring
@@ -256,6 +257,7 @@ class Process:
             "syslog": system.to_syslog,
             "logfile": system.LogFile,
             "database": open_database,
+            "shelf": open_shelf,
             "config": Configuration(self._config, self._options.read if self._options.config_path else None),
             "given": self._options.attributes,
             "belongs": system.belongs,
