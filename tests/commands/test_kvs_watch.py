@@ -108,7 +108,7 @@ def test_namespaces_are_made_listed_and_removed(session: Session) -> None:
     assert session.flux("kvs", "namespace", "create", "one") == (
         1,
         "",
-        "flux-kvs: namespace one exists already\n",
+        "flux-kvs: one: File exists\n",
     )
     listed = session.flux("kvs", "namespace", "list").out
     assert listed.startswith(NAMESPACES)

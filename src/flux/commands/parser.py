@@ -1,7 +1,7 @@
 """What the parsers of all commands share: their help, their complaints, and the kinds of values that options have."""
 
 import os
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import Action, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from typing import Any, NoReturn
 
 from flux.base.duration import parse_fsd
@@ -27,6 +27,13 @@ class Help(RawDescriptionHelpFormatter):
     def __init__(self, prog: str, **more: Any) -> None:
         settings: dict[str, Any] = {"max_help_position": 30, "width": WIDTH}
         super().__init__(prog, **settings | more)
+
+    def add_argument(self, action: Action) -> None:
+        """Makes room for the names of commands, whose indentation argparse forgets."""
+        super().add_argument(action)
+        for named in self._iter_indented_subactions(action):
+            width = len(self._format_action_invocation(named)) + self._current_indent
+            self._action_max_length = max(self._action_max_length, width)
 
 
 class Parser(ArgumentParser):
