@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_namespaces_are_made_listed_and_removed(session: Session) -> None:
     assert session.flux("kvs", "namespace", "create", "one") == (
         1,
         "",
-        "flux-kvs: namespace one exists already\n",
+        "flux-kvs: one: File exists\n",
     )
     listed = session.flux("kvs", "namespace", "list").out
     assert listed.startswith(NAMESPACES)
@@ -167,3 +168,62 @@ def test_an_event_is_waited_for(session: Session, key: str) -> None:
         assert process.communicate() == ("1.000000 begin\n2.000000 end\n", "")
     assert session.flux("kvs", "eventlog", "wait-event", key, "end") == (0, "2.000000 end\n", "")
     assert session.flux("kvs", "eventlog", "wait-event", "-q", key, "end") == (0, "", "")
+
+
+# -- from the first years ----------------------------------------------------------------------------------------------
+
+
+def test_kinds_of_values_are_told(session: Session, key: str) -> None:
+    values = ("null", "true", "1.5", "42", "text", '"text"', "[1]", '{"a":1}', "")
+    put(session, *(f"t.v{number}={value}" for number, value in enumerate(values)))
+    shown = session.flux("kvs", "type", *(f"t.v{number}" for number in range(len(values))))
+    assert shown.out.split() == ["null", "boolean", "double", "int", "string", "string", "array", "object", "string"]
+    assert session.flux("kvs", "type", "t.no") == (1, "", "flux-kvs: t.no: No such file or directory\n")
+
+
+def test_whether_keys_exist_is_an_exit_code(session: Session, key: str) -> None:
+    put(session, "t.a.b=1")
+    assert session.flux("kvs", "exists", "t", "t.a", "t.a.b") == (0, "", "")
+    assert session.flux("kvs", "exists", "t", "t.no") == (1, "", "")
+
+
+def test_a_watch_goes_on_while_the_key_comes_and_goes(session: Session, key: str) -> None:
+    with running(session, "watch", key) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "NULL\n"
+        for value in ("1", '{"a":2}'):
+            put(session, f"{key}={value}")
+            assert process.stdout.readline() == f"{value}\n"
+        session.flux("kvs", "unlink", "-R", "t")
+        assert process.stdout.readline() == "NULL\n"
+        put(session, f"{key}=3")
+        assert process.stdout.readline() == "3\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+
+
+def test_a_directory_is_shown_whenever_it_has_changed(session: Session, key: str) -> None:
+    rule = "=" * 22 + "\n"
+    with running(session, "watch-dir", "-r", "4", "t") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline()]
+        for pair, count in (("t.a=1", 2), ("t.d.b=2", 3), ("t.d.b=3", 3)):
+            put(session, pair)
+            lines += [process.stdout.readline() for _ in range(count)]
+        assert process.wait() == 0
+    assert "".join(lines) == (
+        f"t: No such file or directory\nt.a = 1\n{rule}t.a = 1\nt.d.b = 2\n{rule}t.a = 1\nt.d.b = 3\n{rule}"
+    )
+
+
+def test_files_are_copied_to_the_store_and_back(session: Session, key: str, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 8192
+    (tmp_path / "in").write_bytes(data)
+    assert session.flux("kvs", "copy-tokvs", key, str(tmp_path / "in")) == (0, "", "")
+    assert session.flux("kvs", "copy-fromkvs", key, str(tmp_path / "out")) == (0, "", "")
+    assert (tmp_path / "out").read_bytes() == data
+    assert session.flux("kvs", "copy-tokvs", key, "-", stdin="text").code == 0
+    assert session.flux("kvs", "copy-fromkvs", key, "-").out == "text"
+    put(session, "t.other=1")
+    said = "flux-kvs: t.other: not a file that was copied by copy-tokvs\n"
+    assert session.flux("kvs", "copy-fromkvs", "t.other", "-") == (1, "", said)

@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EINVAL, ENOENT, ENOSPC, ENOTEMPTY
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from flux.base import treeobj
@@ -387,16 +388,23 @@ def show_list(handle: Flux, args: Namespace) -> int:
 # -- what is in files of its own ---------------------------------------------------------------------------------------
 
 
-def _namespace_options(made: Parser) -> None:
-    from flux.commands import kvsnamespace
+def _options_in(file: str, name: str) -> Callable[[Parser], None]:
+    """Options that are looked for when they are needed."""
 
-    kvsnamespace.fill(made)
+    def fill(made: Parser) -> None:
+        getattr(import_module(f"flux.commands.{file}"), name)(made)
+
+    return fill
 
 
-def _eventlog_options(made: Parser) -> None:
-    from flux.commands import kvseventlog
+def _done_in(file: str, name: str) -> Callable[[Flux, Namespace], int | None]:
+    """As `_options_in`, for what a command does."""
 
-    kvseventlog.fill(made)
+    def do(handle: Flux, args: Namespace) -> int | None:
+        code: int | None = getattr(import_module(f"flux.commands.{file}"), name)(handle, args)
+        return code
+
+    return do
 
 
 def _no_command(handle: Flux, args: Namespace) -> None:
@@ -461,10 +469,54 @@ COMMANDS = {
     "getroot": Command(getroot, "Show the root of the store", "getroot --blobref", _getroot_options),
     "sync": Command(sync, "Wait until the store is on disk", "sync", _no_options),
     "namespace": Command(
-        _no_command, "Make and remove namespaces, stores beside this one", "namespace list", _namespace_options, False
+        _no_command,
+        "Make and remove namespaces, stores beside this one",
+        "namespace list",
+        _options_in("kvsnamespace", "fill"),
+        False,
     ),
     "eventlog": Command(
-        _no_command, "Append to eventlogs, show them, wait for events", "eventlog get log", _eventlog_options, False
+        _no_command,
+        "Append to eventlogs, show them, wait for events",
+        "eventlog get log",
+        _options_in("kvseventlog", "fill"),
+        False,
     ),
     "dropcache": Command(dropcache, "Forget what can be had again", "dropcache --all", _dropcache_options, False),
+    "type": Command(
+        _done_in("kvsfirst", "kind"),
+        "Show what kinds of JSON values there are",
+        "type a.b",
+        _options_in("kvsfirst", "keys_options"),
+    ),
+    "exists": Command(
+        _done_in("kvsfirst", "exist"),
+        "Fail if a key is not there",
+        "exists a.b",
+        _options_in("kvsfirst", "keys_options"),
+    ),
+    "watch": Command(
+        _done_in("kvsfirst", "watch"),
+        "Show a value, and what it becomes, without an end",
+        "watch a.b",
+        _options_in("kvsfirst", "watch_options"),
+    ),
+    "watch-dir": Command(
+        _done_in("kvsfirst", "watch_dir"),
+        "Show a directory whenever it has changed",
+        "watch-dir -r 3 a",
+        _options_in("kvsfirst", "watch_dir_options"),
+    ),
+    "copy-tokvs": Command(
+        _done_in("kvsfirst", "to_kvs"),
+        "Copy a file to a key",
+        "copy-tokvs a.file FILE",
+        _options_in("kvsfirst", "file_options"),
+    ),
+    "copy-fromkvs": Command(
+        _done_in("kvsfirst", "from_kvs"),
+        "Copy to a file what copy-tokvs has copied",
+        "copy-fromkvs a.file FILE",
+        _options_in("kvsfirst", "file_options"),
+    ),
 }

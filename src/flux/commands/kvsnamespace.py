@@ -2,8 +2,7 @@
 
 from argparse import Namespace
 
-from flux.commands.complaint import about
-from flux.commands.kvs import called
+from flux.commands.kvs import called, named
 from flux.commands.parser import Parser, count, subcommand
 from flux.core.handle import Flux
 from flux.kvs.namespaces import namespace_create_async, namespace_list_async, namespace_remove_async
@@ -30,14 +29,14 @@ def fill(made: Parser) -> None:
 def create(handle: Flux, args: Namespace) -> None:
     """Runs `flux kvs namespace create`."""
     for name in args.names:
-        with about(name):
+        with named(name):
             namespace_create_async(handle, name, args.owner, rootref=args.rootref).get()
 
 
 def remove(handle: Flux, args: Namespace) -> None:
     """Runs `flux kvs namespace remove`."""
     for name in args.names:
-        with about(name):
+        with named(name):
             namespace_remove_async(handle, name).get()
 
 

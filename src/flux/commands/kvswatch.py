@@ -47,6 +47,8 @@ class View:
     def __init__(self, handle: Flux, args: Namespace) -> None:
         self._handle, self._args = handle, args
         self._flags, self._shown = wanted(args), 0
+        self._text = False
+        """Whether a line was begun, of a value that comes in parts."""
 
     def watch(self) -> None:
         """Shows what becomes of all keys, until there have been enough values."""
@@ -59,8 +61,9 @@ class View:
         asked = self._ask(key)
         while self._show(key, asked) and self._args.stream:
             asked.reset()
-        if self._args.stream and self._shown and not self._args.raw:
+        if self._text:
             print(flush=True)
+            self._text = False
 
     def _ask(self, key: str) -> RPC:
         return watch_rpc(self._handle, key, self._flags, self._args.namespace)
@@ -85,4 +88,5 @@ class View:
         value = treeobj.encode(found) if self._args.treeobj else treeobj.value_of(found)
         write_value(self._args, key, value, b"" if self._args.stream else b"\n")
         self._shown += 1
+        self._text = self._text or bool(self._args.stream and value and not self._args.treeobj and not self._args.raw)
         return True

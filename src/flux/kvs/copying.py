@@ -50,7 +50,7 @@ def move(
 ) -> None:
     """Copies a key, then removes the source. Within one namespace that is one commit: both or none."""
     found = lookup(flux_handle, source, FLUX_KVS_TREEOBJ, src_namespace)
-    for txn in _moved(flux_handle, source, destination, found, (src_namespace, dst_namespace)):
+    for txn in moved(flux_handle, source, destination, found, (src_namespace, dst_namespace)):
         txn.commit()
 
 
@@ -65,14 +65,14 @@ def move_async(
     return FutureExt(_copy_by, source, destination, (src_namespace, dst_namespace), True, flux_handle=flux_handle)
 
 
-def _staged_copy(flux_handle: "Flux", destination: str, found: Treeobj, namespace: Name) -> "KVSTxn":
+def _staged_copy(flux_handle: "Flux | None", destination: str, found: Treeobj, namespace: Name) -> "KVSTxn":
     txn = KVSTxn(flux_handle, namespace=namespace)
     txn.stage(destination, found)
     return txn
 
 
-def _moved(
-    flux_handle: "Flux", source: str, destination: str, found: Treeobj, where: tuple[Name, Name]
+def moved(
+    flux_handle: "Flux | None", source: str, destination: str, found: Treeobj, where: tuple[Name, Name]
 ) -> list["KVSTxn"]:
     """The transactions of a move, one after the other."""
     txn = _staged_copy(flux_handle, destination, found, where[1])
@@ -102,7 +102,7 @@ def _copy_by(future: FutureExt, source: str, destination: str, where: tuple[Name
         if asked.error() is None:
             obj = asked.get()["val"]
             staged = _staged_copy(handle, destination, obj, where[1])
-            left.extend(_moved(handle, source, destination, obj, where) if away else [staged])
+            left.extend(moved(handle, source, destination, obj, where) if away else [staged])
         step(asked)
 
     lookup_async(handle, source, FLUX_KVS_TREEOBJ, where[0]).then(found)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from flux.base import treeobj
 from flux.base.blobref import digest, of_digest
 from flux.base.treeobj import Treeobj
-from flux.kvs.values import LARGE, parts
+from flux.kvs.values import is_large, parts
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
@@ -14,13 +14,7 @@ if TYPE_CHECKING:
 
 def stored(flux_handle: "Flux", ops: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The operations, with references in place of large values, which the content store has then."""
-    return [op | {"dirent": _store(flux_handle, op["dirent"])} if _is_large(op) else op for op in ops]
-
-
-def _is_large(op: dict[str, Any]) -> bool:
-    """Whether an operation carries a large value. What is appended is left as it is: it must be a value."""
-    obj = op["dirent"]
-    return obj is not None and not op["flags"] and obj["type"] == "val" and len(obj["data"]) * 3 // 4 > LARGE
+    return [op | {"dirent": _store(flux_handle, op["dirent"])} if is_large(op) else op for op in ops]
 
 
 def _store(flux_handle: "Flux", obj: Treeobj) -> Treeobj:

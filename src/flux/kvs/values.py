@@ -35,3 +35,9 @@ def encoded(value: Any) -> bytes:
 def parts(value: bytes) -> list[bytes]:
     """The blobs that a large value is stored as."""
     return [value[at : at + PART] for at in range(0, len(value), PART)]
+
+
+def is_large(op: dict[str, Any]) -> bool:
+    """Whether an operation carries a large value. What is appended is left as it is: it must be a value."""
+    obj = op["dirent"]
+    return obj is not None and not op["flags"] and obj["type"] == "val" and len(obj["data"]) * 3 // 4 > LARGE
