@@ -50,6 +50,13 @@ class Wire:
                 end.drop(link)
                 self._later(end, UP, partial(_tell, end, link))
 
+    def taken_over(self) -> None:
+        """Its end has another connection under the same name: who has made this one notices, if it is still in use."""
+        end, link = self.active, self.link
+        if end.wires.get(link) is self:
+            end.drop(link)
+            self._later(end, UP, partial(_tell, end, link))
+
     def go_on(self) -> None:
         """What was held is carried on."""
         held, self._held = self._held, None
@@ -167,7 +174,9 @@ class MemoryLinks:
         """Somebody has connected to this broker, perhaps once more: the new connection takes the old one's place."""
         self._arriving.pop(wire, None)
         if self._network.ends.get(self.uuid) is self:
-            self.wires[name] = wire
+            before, self.wires[name] = self.wires.get(name), wire
+            if before is not None:
+                before.taken_over()
             if name[:1] != LEEWARD:
                 self._below[name] = wire
 
