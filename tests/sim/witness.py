@@ -265,7 +265,8 @@ class Witness:
             node = broker.node
             signs = (UPWARD, RINGWARD, LEEWARD)
             links = {link for link in node.router.pending._hops if link[:1] in signs or len(link) == len(broker.uuid)}
-            known = {*node.neighbours(), *(link for link in broker.links.wires if link[:1] in (RINGWARD, LEEWARD))}
+            ring = (link for link in broker.links.wires if link[:1] in (RINGWARD, LEEWARD))
+            known = {RINGWARD, *node.neighbours(), *ring}
             assert not node.above.former, f"rank {broker.rank} still has former parents"
             assert not node.children.former, f"rank {broker.rank} still has former children"
             assert links <= known, f"rank {broker.rank} still waits for {links - known}"
