@@ -202,7 +202,12 @@ def test_a_newcomer_whose_parent_dies_gets_the_configuration_from_the_next_one()
         for broker in flux.brokers[:2]:
             broker.session.begin()
         await asyncio.sleep(60)
-        flux[2].life.watch(lambda state: flux.kill(1) if state is State.CONFIG_SYNC else None)
+
+        def told(state: State) -> None:
+            if state is State.CONFIG_SYNC:
+                flux.loop.call_soon(flux.kill, 1)
+
+        flux[2].life.watch(told)
         flux[2].session.begin()
         await asyncio.sleep(60)
         assert flux[2].life.state == State.RUN
