@@ -169,7 +169,7 @@ class Witness:
         if isinstance(msg, Event):
             body = msg.body()
             self.storm.story.append(f"{self.flux.now():9.3f} live: {body}")
-            if body["nstate"] == FAILED and not self.storm.touched & {body["rank"], body["parent"]}:
+            if body["nstate"] == FAILED and body["rank"] not in self.storm.touched:
                 self.wrong.append(f"rank {body['rank']} was declared failed, and was never touched: {body}")
 
     async def _look(self) -> None:
@@ -202,6 +202,7 @@ class Witness:
             members = (await flux[0].rpc("groups.get", {"name": group}))["members"]
             assert set(IDset(members)) == expected, f"{group} is {members}, should be {IDset(expected)}"
         self._routes_agree()
+        await self._nobody_is_thought_ill_of()
         await self._all_reach_all()
         self._everything_was_answered()
         await self._everything_is_there()
@@ -234,6 +235,13 @@ class Witness:
             routes = broker.node.router.routes
             known = {rank for rank in range(self.flux.size) if routes.link(rank) is not None}
             assert known == below[broker.rank], f"rank {broker.rank} leads to {known}, not {below[broker.rank]}"
+
+    async def _nobody_is_thought_ill_of(self) -> None:
+        """Whoever was declared slow or failed, and is there, has been declared well again."""
+        alive = {broker.rank for broker in self.flux.alive}
+        status = await self.flux[0].rpc("live.status")
+        ill = {health: some for health, ranks in status.items() if (some := alive.intersection(ranks))}
+        assert not ill, f"these are well: {ill}"
 
     async def _all_reach_all(self) -> None:
         alive = self.flux.alive

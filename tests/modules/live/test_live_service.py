@@ -1,7 +1,10 @@
 """`live` in simulated sessions: its settings, what it says, and what it leaves alone."""
 
+import asyncio
 from typing import Any
 
+from flux.modules.live.watch import Health
+from flux.testing.network import Wall
 from flux.testing.sim import SimInstance, simulate
 from flux.wire.message import Event
 
@@ -77,3 +80,51 @@ def test_nobody_is_blamed_in_a_session_that_is_well() -> None:
         assert await flux[0].rpc("live.status") == {}
 
     simulate(scenario, 7)
+
+
+def test_those_who_have_left_a_sleeping_parent_are_not_called_failed_when_it_wakes() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        queue = flux[0].client().listen("live.cstate")
+        entry = {"name": "patient", "nprocs": 3}
+        waiting = [asyncio.ensure_future(flux[rank].rpc("barrier.enter", entry)) for rank in (3, 4)]
+        flux.stop(1)
+        await asyncio.sleep(40)
+        flux.go_on(1)
+        await asyncio.sleep(10)
+        told = [queue.get_nowait().body() for _ in range(queue.qsize())]
+        assert {body["rank"] for body in told if body["nstate"] == Health.FAIL} == {1}
+        assert await flux[0].rpc("live.status") == {}
+        await asyncio.gather(*waiting, flux[0].rpc("barrier.enter", entry))
+
+    simulate(scenario, 7)
+
+
+def test_who_comes_back_below_a_newcomer_who_knows_nothing_is_well_again() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        for rank in (2, 1):
+            flux.kill(rank)
+            await flux.settle()
+        assert await flux[0].rpc("live.status") == {"fail": [1, 2]}
+        for rank in (1, 2):
+            flux.rejoin(rank)
+            await flux.settle()
+        assert await flux[0].rpc("live.status") == {}
+
+    simulate(scenario, 3, **CHAIN)
+
+
+def test_whom_a_parent_called_slow_that_is_gone_is_slow_no_more() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        wall = Wall([flux[1].uuid], [flux[2].uuid], silent=True)
+        flux.network.raise_wall(wall)
+        await asyncio.sleep(8)
+        assert await flux[0].rpc("live.status") == {"slow": [2]}
+        flux.kill(1)
+        flux.rejoin(1)
+        await asyncio.sleep(30)
+        assert await flux[0].rpc("live.status") == {}
+
+    simulate(scenario, 3, **CHAIN)
