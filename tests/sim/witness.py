@@ -1,6 +1,7 @@
 """Who watches a simulated session while things go wrong: what was answered, what was heard, who left whom."""
 
 import asyncio
+from errno import EHOSTUNREACH, ENOENT
 from typing import Any, NamedTuple
 
 from flux.base.idset import IDset
@@ -15,6 +16,8 @@ MOST_EARS = 24
 MOST_WORKERS = 12
 MOST_PAIRS = 200
 """Brokers of a large session on whom somebody listens, or works; pairs of them that ask each other at the end."""
+MAY_BE = {"kvs.lookup": (ENOENT,)}
+"""What some requests may be refused with, besides EHOSTUNREACH."""
 FAILED = 2
 """What live calls a broker that has failed."""
 
@@ -29,12 +32,26 @@ class Asked(NamedTuple):
     when: float
     answers: list[Response]
 
+    @property
+    def well(self) -> bool:
+        """Whether it was answered exactly once, by whom it was for, or by EHOSTUNREACH."""
+        if len(self.answers) != 1:
+            return False
+        errnum = self.answers[0].errnum
+        if errnum == 0 and self.topic == "broker.ping":
+            asked, said = self.nodeid & ~RING, self.answers[0].body()["rank"]
+            return self.nodeid == ANY or said == asked
+        return errnum in (0, EHOSTUNREACH, *MAY_BE.get(self.topic, ()))
+
 
 class Ear:
-    """Hears all events on one broker: each once, in order, none missing unless it was said to be lost."""
+    """Hears all events on one broker: each once, in order, none missing unless it was said to be lost.
 
-    def __init__(self, broker: SimBroker, wrong: list[str]) -> None:
-        self.broker, self._wrong = broker, wrong
+    `said` is shared by all ears: an event is the same everywhere.
+    """
+
+    def __init__(self, broker: SimBroker, wrong: list[str], said: dict[int, str]) -> None:
+        self.broker, self._wrong, self._said = broker, wrong, said
         self.last = 0
         self._lost = 0
         face = broker.client()
@@ -52,6 +69,9 @@ class Ear:
         came, last = msg.sequence, self.last
         if last and (came <= last or (came > last + 1 and self._lost < came - 1)):
             self._wrong.append(f"rank {self.broker.rank}: event {came} after {last}, lost up to {self._lost}")
+        text = f"{msg.topic} {msg.body()}"
+        if self._said.setdefault(came, text) != text:
+            self._wrong.append(f"rank {self.broker.rank}: event {came} is {text}, elsewhere {self._said[came]}")
         self.last = came
 
 
@@ -63,13 +83,13 @@ class Witness:
         self.wrong: list[str] = []
         """What must not have been."""
         self._asked: list[Asked] = []
-        self._ears: list[Ear] = []
+        self._said: dict[int, str] = {}
         self._committed: dict[str, str] = {}
         self._keys = 0
         self._over = False
         ranks = list(range(flux.size))
         heard = ranks if flux.size <= MOST_EARS else [0, *self.random.sample(ranks[1:], MOST_EARS - 1)]
-        self._ears = [Ear(flux[rank], self.wrong) for rank in heard]
+        self._ears = [Ear(flux[rank], self.wrong, self._said) for rank in heard]
         for broker in flux.brokers:
             self._watch(broker)
         storm.born.append(self._born)
@@ -122,7 +142,7 @@ class Witness:
 
     def ask(self, face: Face, broker: SimBroker, topic: str, payload: dict[str, Any], **where: Any) -> "Answer":
         """Asks, and keeps what is answered."""
-        answer = Answer(self, broker)
+        answer = Answer(self, broker, next((ear for ear in self._ears if ear.broker is broker), None))
         asked = Asked(face, broker, topic, where.get("nodeid", ANY), self.flux.now(), answer.came)
         self._asked.append(asked)
         face.send_request(topic, payload, answer.take, **where)
@@ -134,7 +154,7 @@ class Witness:
 
     def _born(self, broker: SimBroker) -> None:
         self._watch(broker)
-        self._ears.append(Ear(broker, self.wrong))
+        self._ears.append(Ear(broker, self.wrong, self._said))
 
     # -- all along --------------------------------------------------------------------------------------------------
 
@@ -254,7 +274,7 @@ class Witness:
 
     def _everything_was_answered(self) -> None:
         alive = self.flux.alive
-        odd = [asked for asked in self._asked if asked.broker in alive and len(asked.answers) != 1]
+        odd = [asked for asked in self._asked if asked.broker in alive and not asked.well]
         assert not odd, "\n".join(
             f"{asked.when:.3f}: rank {asked.broker.rank} asked {asked.topic} at {asked.nodeid:#x}: "
             f"{[answer.errnum for answer in asked.answers]}"
@@ -285,8 +305,8 @@ class Witness:
 class Answer:
     """What is answered to one request."""
 
-    def __init__(self, witness: Witness, broker: SimBroker) -> None:
-        self._witness, self._broker = witness, broker
+    def __init__(self, witness: Witness, broker: SimBroker, ear: Ear | None) -> None:
+        self._witness, self._broker, self._ear = witness, broker, ear
         self.came: list[Response] = []
         self.key: tuple[str, str] | None = None
 
@@ -297,7 +317,7 @@ class Answer:
             return
         if response.topic == "overlay.stats-get":
             there, here = response.body()["event-sequence"], self._broker.node.events.last
-            if here < there:
+            if here < there or (self._ear is not None and 0 < self._ear.last < min(there, here)):
                 self._witness.wrong.append(f"rank {self._broker.rank}: an answer came before event {there}")
         if self.key is not None:
             self._witness.committed(*self.key)
