@@ -108,7 +108,7 @@ def test_who_comes_back_below_a_newcomer_who_knows_nothing_is_well_again() -> No
         await flux.settle()
         for rank in (2, 1):
             flux.kill(rank)
-            await flux.settle()
+            await asyncio.sleep(10)
         assert await flux[0].rpc("live.status") == {"fail": [1, 2]}
         for rank in (1, 2):
             flux.rejoin(rank)
@@ -134,3 +134,36 @@ def test_who_was_slow_below_its_parent_and_moves_to_a_newcomer_is_slow_no_more()
         assert await flux[0].rpc("live.status") == {}
 
     simulate(scenario, 4, **CHAIN)
+
+
+def test_who_has_only_lost_its_connection_has_not_failed_and_breaks_no_barrier() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        queue = flux[0].client().listen("live.cstate")
+        entry = {"name": "patient", "nprocs": 2}
+        waiting = asyncio.ensure_future(flux[2].rpc("barrier.enter", entry))
+        await asyncio.sleep(1)
+        flux.network.cut(flux[1].uuid, flux[2].uuid)
+        await asyncio.sleep(60)
+        assert queue.empty()
+        await asyncio.gather(waiting, flux[0].rpc("barrier.enter", entry))
+
+    simulate(scenario, 3, **CHAIN)
+
+
+def test_who_came_at_once_in_place_of_a_dead_one_does_not_hide_that_it_has_failed() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        queue = flux[0].client().listen("live.cstate")
+        entry = {"name": "doomed", "nprocs": 3}
+        flux[2].client().send_request("barrier.enter", entry, lambda response: None)
+        waiting = asyncio.ensure_future(flux[1].rpc("barrier.enter", entry))
+        await asyncio.sleep(1)
+        flux.kill(2)
+        flux.rejoin(2)
+        with pytest.raises(OSError, match="a waiter left"):
+            await waiting
+        await flux.settle()
+        assert [queue.get_nowait().body()["nstate"] for _ in range(queue.qsize())] == [Health.FAIL, Health.OK]
+
+    simulate(scenario, 3, **CHAIN)

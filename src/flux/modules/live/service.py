@@ -1,6 +1,7 @@
 """`live`: heartbeats between neighbours on the tree; who is silent is slow, then failed, and the tree goes round it."""
 
-from errno import EHOSTUNREACH, EINVAL, ESRCH, ESTALE
+import asyncio
+from errno import EHOSTUNREACH, EINVAL, ENOSYS, ESRCH, ESTALE
 from typing import Any, ClassVar
 
 from flux.base.config import Config
@@ -260,20 +261,32 @@ class Live(Service):
                 self._tell_slow()
 
     async def _look_for(self, uuid: str, watch: Watch) -> None:
-        """A child's connection is gone. Has it died, or left us for another parent, because it was we who were silent?
+        """A child's connection is gone. It may have left us for another parent, because it was we who were silent, or
+        be looking for one: it has failed if it is not there when it would count as slow.
+        """
+        errnum = await self._vouched(uuid, watch.rank)
+        if errnum in (EHOSTUNREACH, ENOSYS):
+            await asyncio.sleep(self._limits.slow * self._period)
+            errnum = await self._vouched(uuid, watch.rank)
+        if errnum not in (EHOSTUNREACH, ESTALE):
+            self._acquit(watch)
+        elif self._running:
+            self._publish(watch.rank, watch.health, Health.FAIL)
+
+    async def _vouched(self, uuid: str, rank: int) -> int:
+        """Asks a broker whether it is there; returns 0 or why not.
 
         The question goes up behind the news that we lead there no more. Where that way breaks, too, it is asked again.
         """
-        refused, asked = 0, None
+        errnum, asked = 0, None
         while asked != self.host.parent():
             asked = self.host.parent()
             try:
-                await self.rpc("live.vouch", {"uuid": uuid}, nodeid=watch.rank)
-                return self._acquit(watch)
+                await self.rpc("live.vouch", {"uuid": uuid}, nodeid=rank)
+                return 0
             except OSError as error:
-                refused = error.errno or 0
-        if refused == EHOSTUNREACH and self._running:
-            self._publish(watch.rank, watch.health, Health.FAIL)
+                errnum = error.errno or 0
+        return errnum
 
     def _acquit(self, watch: Watch | None) -> None:
         """Whoever was slow as our child is another one's now, who thinks for itself."""
