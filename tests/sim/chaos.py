@@ -94,7 +94,7 @@ async def what_is_missed_for_good_is_said_to_be_lost_and_all_catch_up(flux: SimI
 def _forgetful(broker: SimBroker) -> None:
     """Keeps a few events only: who missed more of them cannot have them again."""
     short = EventLog(kept=4)
-    short.last = short.newest = broker.node.events.last
+    short.last = broker.node.events.last
     broker.node.events = short
 
 

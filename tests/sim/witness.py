@@ -1,7 +1,7 @@
 """Who watches a simulated session while things go wrong: what was answered, what was heard, who left whom."""
 
 import asyncio
-from errno import EHOSTUNREACH, ENOENT
+from errno import EHOSTUNREACH, ENOENT, ENOSYS
 from typing import Any, NamedTuple
 
 from flux.base.idset import IDset
@@ -31,6 +31,8 @@ class Asked(NamedTuple):
     nodeid: int
     when: float
     answers: list[Response]
+    early: bool
+    """Whether that broker did not run yet."""
 
     @property
     def well(self) -> bool:
@@ -41,6 +43,8 @@ class Asked(NamedTuple):
         if errnum == 0 and self.topic == "broker.ping":
             asked, said = self.nodeid & ~RING, self.answers[0].body()["rank"]
             return self.nodeid == ANY or said == asked
+        if errnum == ENOSYS and self.early:
+            return True
         return errnum in (0, EHOSTUNREACH, *MAY_BE.get(self.topic, ()))
 
 
@@ -62,6 +66,10 @@ class Ear:
     def _notice(self, notice: Notice) -> None:
         if isinstance(notice, EventsLost):
             self._lost = notice.last
+
+    def misses(self, number: int) -> bool:
+        """Whether it should have heard that event, and has not."""
+        return 0 < self.last and max(self.last, self._lost) < number
 
     def _hear(self, msg: Message) -> None:
         if not isinstance(msg, Event):
@@ -143,7 +151,8 @@ class Witness:
     def ask(self, face: Face, broker: SimBroker, topic: str, payload: dict[str, Any], **where: Any) -> "Answer":
         """Asks, and keeps what is answered."""
         answer = Answer(self, broker, next((ear for ear in self._ears if ear.broker is broker), None))
-        asked = Asked(face, broker, topic, where.get("nodeid", ANY), self.flux.now(), answer.came)
+        early = broker.life.state < State.RUN
+        asked = Asked(face, broker, topic, where.get("nodeid", ANY), self.flux.now(), answer.came, early)
         self._asked.append(asked)
         face.send_request(topic, payload, answer.take, **where)
         return answer
@@ -317,7 +326,7 @@ class Answer:
             return
         if response.topic == "overlay.stats-get":
             there, here = response.body()["event-sequence"], self._broker.node.events.last
-            if here < there or (self._ear is not None and 0 < self._ear.last < min(there, here)):
+            if here < there or (self._ear is not None and self._ear.misses(there)):
                 self._witness.wrong.append(f"rank {self._broker.rank}: an answer came before event {there}")
         if self.key is not None:
             self._witness.committed(*self.key)
