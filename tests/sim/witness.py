@@ -69,7 +69,7 @@ class Ear:
 
     def misses(self, number: int) -> bool:
         """Whether it should have heard that event, and has not."""
-        return 0 < self.last and max(self.last, self._lost) < number
+        return self.last > 0 and max(self.last, self._lost) < number
 
     def _hear(self, msg: Message) -> None:
         if not isinstance(msg, Event):
