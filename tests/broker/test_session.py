@@ -12,7 +12,7 @@ from flux.broker import session as states
 from flux.overlay.lifecycle import State
 from flux.overlay.router import UPWARD
 from flux.testing.instance import LIMIT, Outcome, SimInstance, simulate
-from flux.testing.network import ROUGH
+from flux.testing.network import ROUGH, Wall
 from flux.testing.virtual import VirtualLoop
 
 
@@ -195,6 +195,71 @@ def test_without_rank_0_everybody_ends_and_says_why() -> None:
         flux[0].session.ended.set_result(0)
 
     assert codes(scenario) == [0, 1, 0]
+
+
+def test_a_newcomer_whose_parent_dies_gets_the_configuration_from_the_next_one() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        for broker in flux.brokers[:2]:
+            broker.session.begin()
+        await asyncio.sleep(60)
+
+        def told(state: State) -> None:
+            if state is State.CONFIG_SYNC:
+                flux.loop.call_soon(flux.kill, 1)
+
+        flux[2].life.watch(told)
+        flux[2].session.begin()
+        await asyncio.sleep(60)
+        assert flux[2].life.state == State.RUN
+        assert flux[2].node.parent == UPWARD + flux[0].uuid.encode()
+        program(flux).stop()
+        flux[1].session.ended.set_result(0)
+
+    assert codes(scenario, settings={"broker.quorum": "2"}) == [0, 0, 0]
+
+
+def seek_in_vain(flux: SimInstance, rank: int) -> Wall:
+    """A broker loses its parent, and hears nothing from anybody that could become that."""
+    wall = Wall([flux[rank].uuid], [broker.uuid for broker in flux.brokers[:rank]], silent=True)
+    flux.network.raise_wall(wall)
+    parent = flux[rank].node.parent
+    assert parent is not None
+    flux[rank].share.do(flux[rank].broker.give_up, parent, "silent")
+    return wall
+
+
+def test_a_newcomer_waits_for_a_parent_that_is_looking_for_one_itself() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        for broker in flux.brokers[:2]:
+            broker.session.begin()
+        await asyncio.sleep(60)
+        wall = seek_in_vain(flux, 1)
+        flux[2].session.begin()
+        await asyncio.sleep(3)
+        assert not flux[2].node.joined
+        flux.network.lift(wall)
+        await asyncio.sleep(60)
+        assert flux[2].life.state == State.RUN
+        program(flux).stop()
+
+    assert codes(scenario, settings={"broker.quorum": "2"}) == [0, 0, 0]
+
+
+def test_who_has_ended_says_hello_to_nobody() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.up()
+        await flux.settle()
+        wall = seek_in_vain(flux, 2)
+        flux[2].session.signal(SIGTERM)
+        await flux[2].session.ended
+        await asyncio.sleep(2)
+        flux.network.lift(wall)
+        await flux.settle()
+        assert not flux[2].node.joined
+        assert flux[0].node.router.routes.link(2) is None
+        program(flux).stop()
+
+    assert codes(scenario) == [0, 0, 128 + SIGTERM]
 
 
 def test_who_is_disconnected_for_good_leaves_and_says_why() -> None:

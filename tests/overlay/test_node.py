@@ -8,6 +8,7 @@ import pytest
 from flux.overlay.node import BROKER, DISCONNECT, REPLACED, SENT_AWAY, Node
 from flux.overlay.notices import Broken, EventsLost, Gone, Joined, Noise, ParentLost, ParentReady, Refused
 from flux.overlay.peers import CLAIM, HELLO, PROTOCOL, Hello
+from flux.overlay.router import SEEKING, UPWARD
 from flux.overlay.routes import Claim
 from flux.wire.message import NORESPONSE, RING, UPSTREAM, BadMessage, Control, Event, Request, Response
 from tests.overlay.cluster import Cluster, uuid
@@ -452,5 +453,31 @@ def test_who_leaves_before_its_request_goes_round_the_ring_is_waited_for_by_nobo
     for topic, tag, flags in (("a.b", 1, 0), ("a.disconnect", 0, NORESPONSE)):
         node.send(Request(topic=topic, nodeid=RING | 2, matchtag=tag, flags=flags), b"me")
     steps = node.ring_closed(b">broker-1")
-    assert [msg.topic for hop, msg in steps if isinstance(msg, Request)] == ["a.b", "a.disconnect"]
+    assert [msg.topic for hop, msg in steps if isinstance(msg, Request)] == ["a.disconnect"]
     assert node.router.pending.count(b">broker-1") == 0
+
+
+def test_a_request_that_waits_for_a_parent_is_not_sent_for_who_is_gone_meanwhile() -> None:
+    session = Cluster(5).wired()
+    session.serve(2, "a")
+    node = session[1]
+    node.lost(UPWARD + b"broker-0", "gone")
+    for child in (b"broker-3", b"broker-4"):
+        node.receive(Request(topic="a.b", nodeid=2, matchtag=1, route=(b"me",)), child)
+    node.lost(b"broker-3", "gone")
+    session.attach(1, 0)
+    session.run()
+    assert [msg.route[-2] for msg in session.inbox[2]] == [b"broker-4"]
+    assert node.router.pending.count(UPWARD + b"broker-0") == 1
+
+
+def test_a_request_that_waits_for_a_parent_is_refused_when_there_is_none() -> None:
+    session = Cluster(3, k=1).wired()
+    session[1].lost(UPWARD + b"broker-0", "gone")
+    session.ask(2, "a.b", nodeid=0)
+    session.run()
+    assert session[1].router.pending.count(SEEKING) == 1
+    session.do(1, session[1].give_up())
+    session.run()
+    assert session.answers(2) == [("a.b", EHOSTUNREACH)]
+    assert session[1].router.pending.count(SEEKING) == 0

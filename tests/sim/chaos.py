@@ -3,7 +3,8 @@
 import asyncio
 from random import Random
 
-from flux.testing.sim import SimInstance
+from flux.overlay.events import EventLog
+from flux.testing.sim import SimBroker, SimInstance
 from tests.sim.cases import BEAT, CASES, case
 from tests.sim.storm import EVERYTHING, Fault, Storm, Strength
 from tests.sim.witness import Witness
@@ -81,3 +82,37 @@ async def without_rank_0_everybody_ends_soon(flux: SimInstance) -> None:
     await asyncio.sleep(longest)
     living = [(broker.rank, str(broker.life.state)) for broker in flux.alive if not broker.session.ended.done()]
     assert not living, f"{longest} s after rank 0 has died{' unnoticed' * (not told)}: {living}"
+
+
+@case(some)
+async def what_is_missed_for_good_is_said_to_be_lost_and_all_catch_up(flux: SimInstance) -> None:
+    for broker in flux.brokers:
+        _forgetful(broker)
+    await _weather_out(flux, EVERYTHING, Strength(flux.random.randrange(1, 8), 6.0, 30.0))
+
+
+def _forgetful(broker: SimBroker) -> None:
+    """Keeps a few events only: who missed more of them cannot have them again."""
+    short = EventLog(kept=4)
+    short.last = broker.node.events.last
+    broker.node.events = short
+
+
+@case(some)
+async def a_barrier_is_passed_once_by_all_while_everybody_moves(flux: SimInstance) -> None:
+    storm = Storm(flux, Strength(flux.random.randrange(5, 40), 0.5, 1.0))
+    moving = asyncio.ensure_future(storm.blow((Storm.move,)))
+    while not moving.done():
+        entered, left = list[float](), list[float]()
+
+        async def walk(broker: SimBroker, entered: list[float] = entered, left: list[float] = left) -> None:
+            await asyncio.sleep(3 * flux.random.random())
+            entered.append(flux.now())
+            await broker.rpc("barrier.enter", {"name": "b", "nprocs": 2 * flux.size})
+            left.append(flux.now())
+
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(walk(broker) for broker in (*flux.brokers, *flux.brokers)))
+        assert len(left) == 2 * flux.size
+        assert min(left) >= max(entered)
+    await moving

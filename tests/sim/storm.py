@@ -40,7 +40,8 @@ class Storm:
         self.born: list[Callable[[SimBroker], None]] = []
         """Who is told of brokers that come back."""
         self._stopped: set[int] = set()
-        self._walls = 0
+        self._coming: dict[SimBroker, asyncio.Future[str]] = {}
+        """Those that have come back, until they run, have ended, or are dead again."""
 
     async def blow(self, faults: "tuple[Fault, ...]") -> None:
         """Lets it all happen; returns when the last fault is over."""
@@ -79,6 +80,9 @@ class Storm:
         if rank is None:
             return
         self.tell(f"rank {rank} dies{'' if told else ', and nobody is told'}", rank)
+        coming = self._coming.get(self.flux[rank])
+        if coming is not None and not coming.done():
+            coming.set_result("dead again")
         self.flux.kill(rank, told=told)
         if self.random.random() < 0.6:
             await asyncio.sleep(self.while_())
@@ -90,19 +94,20 @@ class Storm:
             return
         self.tell(f"rank {rank} comes back", rank)
         broker = self.flux.rejoin(rank)
-        settled = asyncio.get_running_loop().create_future()
+        settled = self._coming[broker] = asyncio.get_running_loop().create_future()
 
         def told(state: State) -> None:
             if state >= State.RUN and not settled.done():
-                settled.set_result(state)
+                settled.set_result(f"in state {state}")
 
         broker.life.watch(told)
         for tell in self.born:
             tell(broker)
         async with asyncio.timeout(60):
             await settled
+        del self._coming[broker]
         broker.life.unwatch(told)
-        self.tell(f"rank {rank} is in state {settled.result()}")
+        self.tell(f"rank {rank} is {settled.result()}")
 
     async def broken_link(self) -> None:
         """The connection between a broker and its parent, or any other, breaks."""

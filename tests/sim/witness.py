@@ -1,6 +1,7 @@
 """Who watches a simulated session while things go wrong: what was answered, what was heard, who left whom."""
 
 import asyncio
+from errno import EHOSTUNREACH, ENOENT, ENOSYS
 from typing import Any, NamedTuple
 
 from flux.base.idset import IDset
@@ -15,6 +16,8 @@ MOST_EARS = 24
 MOST_WORKERS = 12
 MOST_PAIRS = 200
 """Brokers of a large session on whom somebody listens, or works; pairs of them that ask each other at the end."""
+MAY_BE = {"kvs.lookup": (ENOENT,)}
+"""What some requests may be refused with, besides EHOSTUNREACH."""
 FAILED = 2
 """What live calls a broker that has failed."""
 
@@ -28,13 +31,31 @@ class Asked(NamedTuple):
     nodeid: int
     when: float
     answers: list[Response]
+    early: bool
+    """Whether that broker did not run yet."""
+
+    @property
+    def well(self) -> bool:
+        """Whether it was answered exactly once, by whom it was for, or by EHOSTUNREACH."""
+        if len(self.answers) != 1:
+            return False
+        errnum = self.answers[0].errnum
+        if errnum == 0 and self.topic == "broker.ping":
+            asked, said = self.nodeid & ~RING, self.answers[0].body()["rank"]
+            return self.nodeid == ANY or said == asked
+        if errnum == ENOSYS and self.early:
+            return True
+        return errnum in (0, EHOSTUNREACH, *MAY_BE.get(self.topic, ()))
 
 
 class Ear:
-    """Hears all events on one broker: each once, in order, none missing unless it was said to be lost."""
+    """Hears all events on one broker: each once, in order, none missing unless it was said to be lost.
 
-    def __init__(self, broker: SimBroker, wrong: list[str]) -> None:
-        self.broker, self._wrong = broker, wrong
+    `said` is shared by all ears: an event is the same everywhere.
+    """
+
+    def __init__(self, broker: SimBroker, wrong: list[str], said: dict[int, str]) -> None:
+        self.broker, self._wrong, self._said = broker, wrong, said
         self.last = 0
         self._lost = 0
         face = broker.client()
@@ -46,12 +67,19 @@ class Ear:
         if isinstance(notice, EventsLost):
             self._lost = notice.last
 
+    def misses(self, number: int) -> bool:
+        """Whether it should have heard that event, and has not."""
+        return self.last > 0 and max(self.last, self._lost) < number
+
     def _hear(self, msg: Message) -> None:
         if not isinstance(msg, Event):
             return
         came, last = msg.sequence, self.last
         if last and (came <= last or (came > last + 1 and self._lost < came - 1)):
             self._wrong.append(f"rank {self.broker.rank}: event {came} after {last}, lost up to {self._lost}")
+        text = f"{msg.topic} {msg.body()}"
+        if self._said.setdefault(came, text) != text:
+            self._wrong.append(f"rank {self.broker.rank}: event {came} is {text}, elsewhere {self._said[came]}")
         self.last = came
 
 
@@ -63,13 +91,13 @@ class Witness:
         self.wrong: list[str] = []
         """What must not have been."""
         self._asked: list[Asked] = []
-        self._ears: list[Ear] = []
+        self._said: dict[int, str] = {}
         self._committed: dict[str, str] = {}
         self._keys = 0
         self._over = False
         ranks = list(range(flux.size))
         heard = ranks if flux.size <= MOST_EARS else [0, *self.random.sample(ranks[1:], MOST_EARS - 1)]
-        self._ears = [Ear(flux[rank], self.wrong) for rank in heard]
+        self._ears = [Ear(flux[rank], self.wrong, self._said) for rank in heard]
         for broker in flux.brokers:
             self._watch(broker)
         storm.born.append(self._born)
@@ -122,8 +150,9 @@ class Witness:
 
     def ask(self, face: Face, broker: SimBroker, topic: str, payload: dict[str, Any], **where: Any) -> "Answer":
         """Asks, and keeps what is answered."""
-        answer = Answer(self, broker)
-        asked = Asked(face, broker, topic, where.get("nodeid", ANY), self.flux.now(), answer.came)
+        answer = Answer(self, broker, next((ear for ear in self._ears if ear.broker is broker), None))
+        early = broker.life.state < State.RUN
+        asked = Asked(face, broker, topic, where.get("nodeid", ANY), self.flux.now(), answer.came, early)
         self._asked.append(asked)
         face.send_request(topic, payload, answer.take, **where)
         return answer
@@ -134,7 +163,7 @@ class Witness:
 
     def _born(self, broker: SimBroker) -> None:
         self._watch(broker)
-        self._ears.append(Ear(broker, self.wrong))
+        self._ears.append(Ear(broker, self.wrong, self._said))
 
     # -- all along --------------------------------------------------------------------------------------------------
 
@@ -169,7 +198,7 @@ class Witness:
         if isinstance(msg, Event):
             body = msg.body()
             self.storm.story.append(f"{self.flux.now():9.3f} live: {body}")
-            if body["nstate"] == FAILED and not self.storm.touched & {body["rank"], body["parent"]}:
+            if body["nstate"] == FAILED and body["rank"] not in self.storm.touched:
                 self.wrong.append(f"rank {body['rank']} was declared failed, and was never touched: {body}")
 
     async def _look(self) -> None:
@@ -202,6 +231,7 @@ class Witness:
             members = (await flux[0].rpc("groups.get", {"name": group}))["members"]
             assert set(IDset(members)) == expected, f"{group} is {members}, should be {IDset(expected)}"
         self._routes_agree()
+        await self._nobody_is_thought_ill_of()
         await self._all_reach_all()
         self._everything_was_answered()
         await self._everything_is_there()
@@ -235,6 +265,13 @@ class Witness:
             known = {rank for rank in range(self.flux.size) if routes.link(rank) is not None}
             assert known == below[broker.rank], f"rank {broker.rank} leads to {known}, not {below[broker.rank]}"
 
+    async def _nobody_is_thought_ill_of(self) -> None:
+        """Whoever was declared slow or failed, and is there, has been declared well again."""
+        alive = {broker.rank for broker in self.flux.alive}
+        status = await self.flux[0].rpc("live.status")
+        ill = {health: some for health, ranks in status.items() if (some := alive.intersection(ranks))}
+        assert not ill, f"these are well: {ill}"
+
     async def _all_reach_all(self) -> None:
         alive = self.flux.alive
         pairs = [(one, other) for one in alive for other in alive]
@@ -246,7 +283,7 @@ class Witness:
 
     def _everything_was_answered(self) -> None:
         alive = self.flux.alive
-        odd = [asked for asked in self._asked if asked.broker in alive and len(asked.answers) != 1]
+        odd = [asked for asked in self._asked if asked.broker in alive and not asked.well]
         assert not odd, "\n".join(
             f"{asked.when:.3f}: rank {asked.broker.rank} asked {asked.topic} at {asked.nodeid:#x}: "
             f"{[answer.errnum for answer in asked.answers]}"
@@ -265,7 +302,8 @@ class Witness:
             node = broker.node
             signs = (UPWARD, RINGWARD, LEEWARD)
             links = {link for link in node.router.pending._hops if link[:1] in signs or len(link) == len(broker.uuid)}
-            known = {*node.neighbours(), *(link for link in broker.links.wires if link[:1] in (RINGWARD, LEEWARD))}
+            ring = (link for link in broker.links.wires if link[:1] in (RINGWARD, LEEWARD))
+            known = {RINGWARD, *node.neighbours(), *ring}
             assert not node.above.former, f"rank {broker.rank} still has former parents"
             assert not node.children.former, f"rank {broker.rank} still has former children"
             assert links <= known, f"rank {broker.rank} still waits for {links - known}"
@@ -276,8 +314,8 @@ class Witness:
 class Answer:
     """What is answered to one request."""
 
-    def __init__(self, witness: Witness, broker: SimBroker) -> None:
-        self._witness, self._broker = witness, broker
+    def __init__(self, witness: Witness, broker: SimBroker, ear: Ear | None) -> None:
+        self._witness, self._broker, self._ear = witness, broker, ear
         self.came: list[Response] = []
         self.key: tuple[str, str] | None = None
 
@@ -288,7 +326,7 @@ class Answer:
             return
         if response.topic == "overlay.stats-get":
             there, here = response.body()["event-sequence"], self._broker.node.events.last
-            if here < there:
+            if here < there or (self._ear is not None and self._ear.misses(there)):
                 self._witness.wrong.append(f"rank {self._broker.rank}: an answer came before event {there}")
         if self.key is not None:
             self._witness.committed(*self.key)

@@ -191,6 +191,7 @@ class Session:
         self.post("cleanup-none")
 
     async def _shutdown(self) -> None:
+        self._uplink.stop()
         self._broker.act(self._broker.node.admit(False))
         self._children_left()
 

@@ -33,7 +33,7 @@ class Uplink:
         self._one_at_a_time = asyncio.Lock()
         self._line: list[Claim] = []
         """Who was above us when we last had a parent."""
-        self._seeking = self._moving = False
+        self._seeking = self._moving = self._over = False
 
     @property
     def busy(self) -> bool:
@@ -50,10 +50,13 @@ class Uplink:
         self._line = self._node.above.line or self._line
 
     async def join(self, parent: Claim) -> None:
-        """Attaches to the first parent. OSError says why it does not take us in."""
-        refused = await self._ask(parent, None)
-        if refused is not None:
-            raise OSError(refused.errnum, refused.reason)
+        """Attaches to the first parent, who may be looking for one itself. OSError says why it does not take us in."""
+        end: float | None = None
+        while (refused := await self._ask(parent, None)) is not None:
+            end = end or self._broker.loop.time() + GIVE_UP
+            if refused.errnum != EAGAIN or self._broker.loop.time() > end or self._over:
+                raise OSError(refused.errnum, refused.reason)
+            await asyncio.sleep(BREATH)
 
     async def move(self, parent: Claim) -> None:
         """Attaches to another parent; what is open with the old one is still answered. OSError says why not."""
@@ -87,7 +90,7 @@ class Uplink:
             if self._answer is not None:  # we were about to move: who takes us in must not be left standing there
                 await asyncio.wait([self._answer])
             end = loop.time() + GIVE_UP
-            while not self._node.joined and loop.time() < end and self._line:
+            while not (self._node.joined or self._over) and loop.time() < end and self._line:
                 if not await self._round(refuges(self._line, parent_lives=parent_lives)):
                     break
                 if not self._node.joined:
@@ -97,6 +100,10 @@ class Uplink:
         if not self._node.joined:
             self._broker.act(self._node.give_up())
         return self._node.joined
+
+    def stop(self) -> None:
+        """Asks nobody any more: this broker's part in the session is over."""
+        self._over = True
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -108,6 +115,8 @@ class Uplink:
         """Asks one after the other; says whether it is worth while to ask again. Without rank 0 it is not."""
         worth = False
         for candidate in candidates:
+            if self._over:
+                return False
             if self._node.router.routes.link(candidate.rank) is not None:
                 continue
             refused = await self._ask(candidate, self._patience)

@@ -77,9 +77,13 @@ class Above:
         self._router.parent = via
         if before is not None:
             self.former[before] = False
-        waited, self._unsaid = self._unsaid, []
-        steps: list[Step] = [(via, self._sent(via, msg)) for msg in waited]
+        steps: list[Step] = [(via, self._sent(via, msg)) for msg in self._waited()]
         return [*steps, (BROKER, ParentReady(via, before or b"")), (BROKER, LineChanged())]
+
+    def _waited(self) -> list[Message]:
+        """What has waited for a parent: no request whose sender is gone, or cannot be reached any more."""
+        waited, self._unsaid = self._unsaid, []
+        return [msg for msg in waited if not isinstance(msg, Request) or self._router.pending.wanted(SEEKING, msg)]
 
     def _sent(self, via: Hop, msg: Message) -> Message:
         return self._router.sent(via, msg) if isinstance(msg, Request) and msg.route else msg
@@ -175,8 +179,8 @@ class Above:
     def give_up(self) -> list[Step]:
         """There will be no other parent: whoever waits for one is told so."""
         self._router.parent = None
-        waited, self._unsaid = self._unsaid, []
-        return [step for msg in waited if isinstance(msg, Request) for step in self._router.refuse(msg, EHOSTUNREACH)]
+        waited = [msg for msg in self._waited() if isinstance(msg, Request)]
+        return [step for msg in waited for step in self._router.refuse(msg, EHOSTUNREACH)]
 
     def check(self, rank: int) -> None:
         """OSError(EINVAL) says why a rank cannot be our parent."""

@@ -532,6 +532,7 @@ class Node:
     def ring_closed(self, link: Hop | None) -> list[Step]:
         """The next broker on the ring has answered; None: there is no other. What has waited goes there."""
         waited, self._ringward = self._ringward, []
+        waited = [msg for msg in waited if self.router.pending.wanted(RINGWARD, msg)]
         if link is None:
             return [step for msg in waited for step in self.router.refuse(msg)]
         self.router.ring = link

@@ -26,6 +26,12 @@ class Pending:
                 request.userid, request.rolemask, request.flags, request.topic, None, 0, request.matchtag, request.route
             )
 
+    def wanted(self, hop: bytes, request: Request) -> bool:
+        """Whether somebody still waits for the answer to a request that was kept for `hop`, and goes elsewhere now."""
+        if not (request.wants_answer and request.matchtag):
+            return True
+        return self._hops[hop].pop((request.route, request.matchtag), None) is not None
+
     def answered(self, hop: bytes, response: Response) -> bool:
         """Notes a response from `hop`; the last one settles the request. False if nobody waits for it (any more)."""
         owed = self._hops.get(hop)

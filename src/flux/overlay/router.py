@@ -46,6 +46,8 @@ class Router:
         self._on_ring = LEEWARD + uuid.encode()
         self.routes = Routes()
         self.pending = Pending()
+        for nobody in (SEEKING, RINGWARD):
+            self.pending.watch(nobody)
         self._services: dict[str, Hop] = {}
 
     def request(self, msg: Request, via: Hop) -> list[tuple[Hop, Request | Response]]:
@@ -57,7 +59,7 @@ class Router:
         return [(hop, self.sent(hop, msg))]
 
     def sent(self, hop: Hop, msg: Request) -> Request:
-        """A request goes to a hop now, and may have waited until then: its answer is owed from now on."""
+        """A request goes to a hop, which owes the answer from now on: also SEEKING and RINGWARD, where it waits."""
         if msg.topic.endswith(".disconnect"):
             self.pending.withdrawn(hop, msg.route, msg.service)
         self.pending.sent(hop, msg)

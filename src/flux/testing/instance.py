@@ -369,11 +369,13 @@ def simulate(scenario: Scenario, size: int, seed: int = 0, **how: Any) -> SimIns
         async def play() -> SimInstance:
             instance = SimInstance(asyncio.get_running_loop(), size, seed, **how)
             try:
-                async with asyncio.timeout(LIMIT):
+                async with asyncio.timeout(LIMIT) as limit:
                     await instance.up()
                     await scenario(instance)
                     await instance.down()
             except TimeoutError:
+                if not limit.expired():
+                    raise  # the scenario's own
                 raise Stuck(f"not done after {LIMIT:.0f} virtual seconds") from None
             finally:
                 instance.release()

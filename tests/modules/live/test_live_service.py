@@ -1,7 +1,12 @@
 """`live` in simulated sessions: its settings, what it says, and what it leaves alone."""
 
+import asyncio
 from typing import Any
 
+import pytest
+
+from flux.modules.live.watch import Health
+from flux.testing.network import ROUGH, Wall
 from flux.testing.sim import SimInstance, simulate
 from flux.wire.message import Event
 
@@ -77,3 +82,88 @@ def test_nobody_is_blamed_in_a_session_that_is_well() -> None:
         assert await flux[0].rpc("live.status") == {}
 
     simulate(scenario, 7)
+
+
+@pytest.mark.parametrize("seed", range(5, 10))
+def test_those_who_have_left_a_sleeping_parent_are_not_called_failed_when_it_wakes(seed: int) -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        queue = flux[0].client().listen("live.cstate")
+        entry = {"name": "patient", "nprocs": 3}
+        waiting = [asyncio.ensure_future(flux[rank].rpc("barrier.enter", entry)) for rank in (3, 4)]
+        flux.stop(1)
+        await asyncio.sleep(40)
+        flux.go_on(1)
+        await asyncio.sleep(10)
+        told = [queue.get_nowait().body() for _ in range(queue.qsize())]
+        assert {body["rank"] for body in told if body["nstate"] == Health.FAIL} == {1}
+        assert await flux[0].rpc("live.status") == {}
+        await asyncio.gather(*waiting, flux[0].rpc("barrier.enter", entry))
+
+    simulate(scenario, 7, seed, weather=ROUGH)
+
+
+def test_who_comes_back_below_a_newcomer_who_knows_nothing_is_well_again() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        for rank in (2, 1):
+            flux.kill(rank)
+            await asyncio.sleep(10)
+        assert await flux[0].rpc("live.status") == {"fail": [1, 2]}
+        for rank in (1, 2):
+            flux.rejoin(rank)
+            await flux.settle()
+        assert await flux[0].rpc("live.status") == {}
+
+    simulate(scenario, 3, **CHAIN)
+
+
+def test_who_was_slow_below_its_parent_and_moves_to_a_newcomer_is_slow_no_more() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        wall = Wall([flux[2].uuid], [flux[3].uuid], silent=True)
+        flux.network.raise_wall(wall)
+        await asyncio.sleep(8)
+        assert await flux[0].rpc("live.status") == {"slow": [3]}
+        flux.kill(1)
+        flux.rejoin(1)
+        await asyncio.sleep(0.5)
+        flux.network.lift(wall)
+        await flux[3].rpc("overlay.reparent", {"rank": 1})
+        await asyncio.sleep(10)
+        assert await flux[0].rpc("live.status") == {}
+
+    simulate(scenario, 4, **CHAIN)
+
+
+def test_who_has_only_lost_its_connection_has_not_failed_and_breaks_no_barrier() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        queue = flux[0].client().listen("live.cstate")
+        entry = {"name": "patient", "nprocs": 2}
+        waiting = asyncio.ensure_future(flux[2].rpc("barrier.enter", entry))
+        await asyncio.sleep(1)
+        flux.network.cut(flux[1].uuid, flux[2].uuid)
+        await asyncio.sleep(60)
+        assert queue.empty()
+        await asyncio.gather(waiting, flux[0].rpc("barrier.enter", entry))
+
+    simulate(scenario, 3, **CHAIN)
+
+
+def test_who_came_at_once_in_place_of_a_dead_one_does_not_hide_that_it_has_failed() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        queue = flux[0].client().listen("live.cstate")
+        entry = {"name": "doomed", "nprocs": 3}
+        flux[2].client().send_request("barrier.enter", entry, lambda response: None)
+        waiting = asyncio.ensure_future(flux[1].rpc("barrier.enter", entry))
+        await asyncio.sleep(1)
+        flux.kill(2)
+        flux.rejoin(2)
+        with pytest.raises(OSError, match="a waiter left"):
+            await waiting
+        await flux.settle()
+        assert [queue.get_nowait().body()["nstate"] for _ in range(queue.qsize())] == [Health.FAIL, Health.OK]
+
+    simulate(scenario, 3, **CHAIN)

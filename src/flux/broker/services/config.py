@@ -5,7 +5,7 @@ stream to a parent, who may be another one tomorrow.
 """
 
 import asyncio
-from errno import EINVAL, ENOSYS
+from errno import EHOSTUNREACH, EINVAL, ENOSYS
 from typing import Any, ClassVar
 
 from flux.base.config import Config
@@ -125,14 +125,16 @@ class ConfigService(Service):
         self._life.post(event)
 
     async def _sync(self) -> None:
-        """Gets the configuration from the parent, which has it already."""
-        try:
-            await self._fetch(upstream=True, how="sync")
-        except OSError as error:
-            self.log(LOG_ERR, f"no configuration from the parent: {error.strerror}")
-            self._post("sync-fail")
-        else:
-            self._post("sync-success")
+        """Gets the configuration from the parent, which has it already; from the next one if that is lost meanwhile."""
+        while self._life.state == State.CONFIG_SYNC:
+            try:
+                await self._fetch(upstream=True, how="sync")
+            except OSError as error:
+                if error.errno != EHOSTUNREACH:
+                    self.log(LOG_ERR, f"no configuration from the parent: {error.strerror}")
+                    self._post("sync-fail")
+            else:
+                self._post("sync-success")
 
     async def _fetch(self, *, upstream: bool, how: str) -> None:
         """Asks for it. What an event has brought in the meantime is not older than the answer."""

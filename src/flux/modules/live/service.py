@@ -1,12 +1,14 @@
 """`live`: heartbeats between neighbours on the tree; who is silent is slow, then failed, and the tree goes round it."""
 
-from errno import EINVAL, ESRCH, ESTALE
+import asyncio
+from errno import EHOSTUNREACH, EINVAL, ENOSYS, ESRCH, ESTALE
 from typing import Any, ClassVar
 
 from flux.base.config import Config
 from flux.base.config.settings import Live as Settings
 from flux.base.config.settings import Tbon
 from flux.base.duration import parse_fsd
+from flux.modules.live.reputation import Reputations
 from flux.modules.live.watch import Health, Limits, Watch
 from flux.overlay.lifecycle import State
 from flux.overlay.node import AGAIN, IN_ORDER
@@ -50,12 +52,9 @@ class Live(Service):
         self._broker = self.host.port("neighbours")
         self._children: dict[bytes, Watch] = {}
         self._parent: Watch | None = None
-        self._health: dict[int, Health] = {}
-        """What the session thinks of each rank that is not known to be well."""
+        self._reputations = Reputations()
         self._slow: list[int] = []
         """The children that we have told are slow."""
-        self._missing: dict[int, float] = {}
-        """On rank 0: who cannot be reached, and since when."""
         self._limits = Limits()
         self._last = self.host.now()
         self.follow(SLOW, lambda text: self._limit(slow=_heartbeats(SLOW, text)), str(self._settings.slow_idle))
@@ -72,10 +71,7 @@ class Live(Service):
     @request(allow=ALL)
     def status(self, call: Call) -> dict[str, Any]:
         """The ranks that are not well, by what is thought of them."""
-        told: dict[str, list[int]] = {}
-        for rank, health in sorted(self._health.items()):
-            told.setdefault(str(health), []).append(rank)
-        return told
+        return self._reputations.status()
 
     @request(allow=ALL)
     def peers(self, call: Call) -> dict[str, Any]:
@@ -114,9 +110,7 @@ class Live(Service):
         """Somebody thinks otherwise of a rank than before."""
         body = event.body()
         rank, health = int(body["rank"]), Health(int(body["nstate"]))
-        self._health[rank] = health
-        if health is Health.OK:
-            del self._health[rank]
+        self._reputations.say(rank, health, int(body["parent"]))
         circle = self.host.port("circle")
         if health is not Health.SLOW and circle.affected(rank, alive=health is Health.OK):
             circle.open()
@@ -141,7 +135,8 @@ class Live(Service):
         now, late = self.host.now(), self.host.now() - self._last > LATE * self._beats
         self._last = now
         self._meet(now)
-        self._miss(now)
+        if self.host.rank == 0:
+            self._judge(now)
         if late:
             for link in self._broker.heard:
                 self._broker.heard[link] = now
@@ -157,8 +152,9 @@ class Live(Service):
         for link in self._node.children:
             if link not in self._children:
                 watch = self._children[link] = Watch(self._node.children.rank(link), now)
-                if self._health.get(watch.rank, Health.OK) is not Health.OK:
-                    self._publish(watch.rank, self._health[watch.rank], Health.OK)
+                before = self._reputations.of(watch.rank)
+                if before is not Health.OK:
+                    self._publish(watch.rank, before, Health.OK)
         line = self._node.above.line
         if not line:
             self._parent = None
@@ -213,12 +209,13 @@ class Live(Service):
     def _failed(self, link: bytes, watch: Watch) -> None:
         """The neighbour is given up, whichever way it lies."""
         reason = f"silent for {self._silence(link):.1f} s"
-        self._change(watch, Health.FAIL)
         if link in self._children:
             del self._children[link]
+            self._broker.act(self._node.dismiss(link, reason))  # first: who hears that it failed finds it gone
+            self._change(watch, Health.FAIL)
             self._tell_slow()
-            self._broker.act(self._node.dismiss(link, reason))
         elif link == self.host.parent():
+            self._change(watch, Health.FAIL)
             self._parent = None
             self._broker.give_up(link, reason)
 
@@ -250,26 +247,61 @@ class Live(Service):
             case Gone(ranks, links, reason):
                 for link in links:
                     watch = self._children.pop(link, None)
-                    if watch is not None and watch.health is not Health.FAIL and reason != AGAIN and self._running:
-                        gone = Health.UNKNOWN if reason == IN_ORDER else Health.FAIL
-                        self._publish(watch.rank, watch.health, gone)
+                    if watch is None or watch.health is Health.FAIL or reason == AGAIN or not self._running:
+                        continue
+                    if reason == IN_ORDER:
+                        self._publish(watch.rank, watch.health, Health.UNKNOWN)
+                    else:
+                        self.run(self._look_for(link.decode(), watch))
                 if self.host.rank == 0 and reason != IN_ORDER and self._running:
-                    self._missing |= dict.fromkeys(ranks, self.host.now())
+                    self._reputations.miss(ranks, self.host.now())
                 self._tell_slow()
             case Moved(link):
-                self._children.pop(link, None)
+                self._acquit(self._children.pop(link, None))
                 self._tell_slow()
 
-    def _miss(self, now: float) -> None:
-        """Who was lost with a parent, and has come to no other one for so long, has failed, though nobody saw it."""
-        for rank, since in list(self._missing.items()):
-            if self._node.router.routes.link(rank) is not None:
-                del self._missing[rank]
-            elif now - since > 2 * self._limits.fail * self._period:
-                del self._missing[rank]
-                before = self._health.get(rank, Health.OK)
-                if before is Health.OK or before is Health.SLOW:
-                    self._publish(rank, before, Health.FAIL)
+    async def _look_for(self, uuid: str, watch: Watch) -> None:
+        """A child's connection is gone. It may have left us for another parent, because it was we who were silent, or
+        be looking for one: it has failed if it is not there when it would count as slow.
+        """
+        errnum = await self._vouched(uuid, watch.rank)
+        if errnum in (EHOSTUNREACH, ENOSYS):
+            await asyncio.sleep(self._limits.slow * self._period)
+            errnum = await self._vouched(uuid, watch.rank)
+        if errnum not in (EHOSTUNREACH, ESTALE):
+            self._acquit(watch)
+        elif self._running:
+            self._publish(watch.rank, watch.health, Health.FAIL)
+
+    async def _vouched(self, uuid: str, rank: int) -> int:
+        """Asks a broker whether it is there; returns 0 or why not.
+
+        The question goes up behind the news that we lead there no more. Where that way breaks, too, it is asked again.
+        """
+        errnum, asked = 0, None
+        while asked != self.host.parent():
+            asked = self.host.parent()
+            try:
+                await self.rpc("live.vouch", {"uuid": uuid}, nodeid=rank)
+                return 0
+            except OSError as error:
+                errnum = error.errno or 0
+        return errnum
+
+    def _acquit(self, watch: Watch | None) -> None:
+        """Whoever was slow as our child is another one's now, who thinks for itself."""
+        if watch is not None and watch.health is Health.SLOW:
+            self._publish(watch.rank, watch.health, Health.OK)
+
+    def _judge(self, now: float) -> None:
+        """On rank 0, which knows who can be reached: what nobody else can say of ranks."""
+        for rank, before in self._reputations.absolved(self._reached):
+            self._publish(rank, before, Health.OK)
+        for rank, before in self._reputations.failed(now, 2 * self._limits.fail * self._period, self._reached):
+            self._publish(rank, before, Health.FAIL)
+
+    def _reached(self, rank: int) -> bool:
+        return rank == self.host.rank or self._node.router.routes.link(rank) is not None
 
     @property
     def _running(self) -> bool:
@@ -280,7 +312,7 @@ class Live(Service):
         first = self.host.port("topology").parent(self.host.rank)
         if first is None:
             raise OSError(ESRCH, "rank 0 has no parent")
-        if self._health.get(first, Health.OK) is Health.FAIL:
+        if self._reputations.of(first) is Health.FAIL:
             raise OSError(EINVAL, f"rank {first} has failed")
         await self.rpc("overlay.reparent", {"rank": first}, nodeid=self.host.rank)
 
