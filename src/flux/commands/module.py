@@ -1,6 +1,7 @@
 """`flux module`: which modules brokers have, and which they should have."""
 
 import os
+import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -232,9 +233,18 @@ def debug(handle: Flux, args: Namespace) -> None:
 def trace(handle: Flux, args: Namespace) -> None:
     """Runs `flux module trace`."""
     view = traceview.View(args, args.modules)
+    for name in _not_loaded(handle, args.modules):
+        print(f"flux-module: {name} is not loaded on this broker: waiting for it", file=sys.stderr)
     for record in handle.stream("module.trace", trace_question(args)):
         if not view.show(record):
             break
+
+
+def _not_loaded(handle: Flux, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    loaded = {name for known in handle.rpc("module.list").get()["mods"] for name in (known["name"], *known["services"])}
+    return [name for name in names if name not in loaded]
 
 
 # -- what they ask --------------------------------------------------------------------------------------------------

@@ -30,13 +30,17 @@ def test_rank_0_beats_every_two_seconds_unless_told_otherwise() -> None:
     grow(scenario, Heartbeat, FakeTree(3))
 
 
-def test_another_period_counts_from_when_it_is_set() -> None:
+def test_another_period_of_rank_0_counts_everywhere_from_when_it_is_set() -> None:
     async def scenario(tree: FakeTree) -> None:
         await tree[0].advance(1)
         tree[0].attributes.set("heartbeat.period", "500ms")
         await tree[0].advance(1.2)
-        assert await stats(tree[0]) == (0.5, 2)
-        assert await stats(tree[1]) == (2.0, 2)
+        for rank in (0, 1):
+            assert await stats(tree[rank]) == (0.5, 2)
+            assert tree[rank].attributes.get("heartbeat.period") in {"500ms", "0.5s"}
+        tree[0].attributes.set("heartbeat.period", "2s")
+        await tree[0].advance(2)
+        assert await stats(tree[1]) == (2.0, 3)
 
     grow(scenario, Heartbeat, FakeTree(2))
 

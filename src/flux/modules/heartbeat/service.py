@@ -1,4 +1,7 @@
-"""`heartbeat`: rank 0 publishes heartbeat.pulse every heartbeat.period; the others note when they heard it."""
+"""`heartbeat`: rank 0 publishes heartbeat.pulse every heartbeat.period; the others note when they heard it.
+
+Rank 0's period is everybody's: once it is another than the configuration's, its pulses say so.
+"""
 
 from errno import EINVAL
 from math import isinf
@@ -10,7 +13,7 @@ from flux.base.config.settings import Heartbeat as Settings
 from flux.base.duration import exact_fsd, fsd, parse_fsd
 from flux.service import ALL, Call, Service, event, request
 from flux.service.kit import LOG_WARNING
-from flux.wire.message import Event
+from flux.wire.message import OWNER, Event
 
 PERIOD = "heartbeat.period"
 LONGEST = 86400.0
@@ -28,6 +31,8 @@ class Heartbeat(Service):
         self._settings = Settings()
         self._period = 0.0
         """Seconds; 0 before the start."""
+        self._own = False
+        """Whether the period was set here, and not by the configuration."""
 
     def configured(self, config: Config) -> None:
         """Takes the table `heartbeat`; a period that has changed there is the attribute from then on."""
@@ -58,6 +63,8 @@ class Heartbeat(Service):
         """Counts the pulse."""
         self.count += 1
         self.last = self.host.now()
+        if event.data and self.host.rank and event.rolemask & OWNER:
+            self._adopt(event.body().get("period"))
         if self._overdue:
             self._overdue = False
             self.log(LOG_WARNING, "heartbeat received")
@@ -69,12 +76,17 @@ class Heartbeat(Service):
         told = {"period": self._period, "timeout": timeout, "count": self.count}
         return told | {"warn_thresh": self._settings.warn_thresh}
 
+    def _adopt(self, period: object) -> None:
+        if isinstance(period, str) and self._seconds(period) != self._period:
+            self.host.attributes.set(PERIOD, period)
+
     def _take(self, text: str) -> None:
         self._period = self._seconds(text)
+        self._own |= self._period != self._settings.period
         self.every(self._period, self._listen if self.host.rank else self._beat, name="period")
 
     def _beat(self) -> None:
-        self.publish("heartbeat.pulse")
+        self.publish("heartbeat.pulse", {"period": exact_fsd(self._period)} if self._own else None)
 
     def _listen(self) -> None:
         silence = self.host.now() - self.last
