@@ -13,7 +13,7 @@ import time
 import flux
 import flux.kvs
 
-BATCH, FEW, SAMPLE = 1_000, 1_000, 200
+BATCH, FEW, SAMPLE = 1_000, 1_000, 2_000
 
 
 def fill(handle: flux.Flux, first: int, last: int) -> None:

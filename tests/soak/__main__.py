@@ -17,6 +17,8 @@ CASES["a_session_that_is_killed_comes_back_with_all_that_was_acknowledged"] = cr
 Run = tuple[str, int]
 AHEAD = 64
 """Runs that are handed out before their turn."""
+OFTEN = 30.0
+"""Seconds between two words about how far it is."""
 
 
 def parser() -> ArgumentParser:
@@ -36,7 +38,7 @@ def main(argv: list[str]) -> int:
     if unknown:
         parser().error(f"no such case: {', '.join(sorted(unknown))}")
     until = monotonic() + 60 * args.minutes if args.minutes else None
-    failed, played = [], 0
+    failed, played, begun, said = [], 0, monotonic(), monotonic()
     with ProcessPoolExecutor() as pool:
         runs, waiting = _runs(args), dict[Future[str], Run]()
         while True:
@@ -50,6 +52,9 @@ def main(argv: list[str]) -> int:
                 if done.result():
                     failed.append((case, seed))
                     print(f"FAILED {case}, seed {seed}\n{done.result()}", flush=True)
+            if monotonic() > said + OFTEN:
+                said = monotonic()
+                print(f"{played} played, {len(failed)} failed, {said - begun:.0f} s", file=sys.stderr, flush=True)
     for case, seed in sorted(failed):
         print(f"again: ./dev soak --seeds 1 --first {seed} {case}")
     print(f"{played} sessions played, {len(failed)} failed")
