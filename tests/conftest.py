@@ -1,11 +1,14 @@
 """Fixtures for all tests."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.session import Session
 from tests.session import session as new_session
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins without: then no ^C is heard
 
 
 @pytest.fixture(scope="module")
