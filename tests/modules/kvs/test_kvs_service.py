@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from flux.base import treeobj
+from flux.modules.kvs.committer import LAZILY
 from flux.modules.kvs.lookup import READDIR, TREEOBJ
 from flux.modules.kvs.service import KVS
-from flux.modules.kvs.transaction import APPEND, NO_MERGE, SYNC
+from flux.modules.kvs.transaction import APPEND, LAZY, NO_MERGE, SYNC
 from flux.testing.instance import SimInstance, simulate
 from flux.testing.network import ROUGH, Weather
 from flux.wire.framing import Unpacker
@@ -106,6 +107,20 @@ def test_a_commit_that_must_not_be_merged_has_a_root_of_its_own() -> None:
         assert await get(flux, 0, "k") == b"6"
 
     play(scenario, size=1)
+
+
+def test_a_lazy_commit_shares_the_root_of_the_next_one_and_waits_a_moment_only() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        lazy = asyncio.ensure_future(commit(flux, 0, op("a", b"1"), flags=LAZY))
+        await asyncio.sleep(LAZILY / 2)
+        assert not lazy.done()
+        shared = await commit(flux, 0, op("b", b"2"))
+        assert await lazy == shared
+        begun = flux.now()
+        assert (await commit(flux, 0, op("a", b"3"), flags=LAZY))["rootseq"] == shared["rootseq"] + 1
+        assert flux.now() - begun < 2 * LAZILY
+
+    play(scenario)
 
 
 def test_a_commit_that_is_refused_does_not_harm_those_it_was_merged_with() -> None:

@@ -11,11 +11,14 @@ from flux.modules.kvs.commit import Made
 from flux.modules.kvs.dirs import Dirs
 from flux.modules.kvs.queue import Commit, Queue
 from flux.modules.kvs.roots import Root
-from flux.modules.kvs.transaction import SYNC
+from flux.modules.kvs.transaction import LAZY, SYNC
 from flux.wire.message import Response
 
 if TYPE_CHECKING:
     from flux.service.call import Call
+
+LAZILY = 0.02
+"""Seconds that a lazy commit waits for one that is not."""
 
 Told = Callable[[Response], None]
 
@@ -36,6 +39,7 @@ class Ways(Protocol):
     def moved(self, root: Root, told: dict[str, Any]) -> None: ...  # publishes it
     def failed(self, namespace: str, names: list[str], errnum: int) -> None: ...  # publishes it
     def later(self, do: Callable[[], None]) -> None: ...  # at the end of this turn of the loop
+    def after(self, seconds: float, do: Callable[[], None]) -> None: ...
     def bug(self, call: "Call | None") -> None: ...
     def checkpoint(self, root: Root, ref: str, seq: int) -> dict[str, Any]: ...
 
@@ -51,6 +55,8 @@ class Committer:
         self._dirs, self._hash, self._ways = dirs, hashed, ways
         self._queue = Queue()
         self._busy = self._woken = False
+        self._hurried = self._resting = False
+        """Whether somebody waits who is not lazy; whether those who are have their time to wait."""
 
     @property
     def busy(self) -> bool:
@@ -63,6 +69,7 @@ class Committer:
     def put(self, commit: Commit) -> None:
         """Takes a commit."""
         self._queue.put(commit)
+        self._hurried |= not commit.transaction.flags & LAZY
         self._wake()
 
     def close(self) -> None:
@@ -74,13 +81,24 @@ class Committer:
     # -- inside -----------------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        if not self._woken and not self._busy:
+        if self._woken or self._busy:
+            return
+        if self._hurried:
             self._woken = True
             self._ways.later(self._turn)
+        elif self._queue and not self._resting:
+            self._resting = True
+            self._ways.after(LAZILY, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._hurried = bool(self._queue)
+        self._wake()
 
     def _turn(self) -> None:
         self._woken = False
         commits = self._queue.take()
+        self._hurried = bool(self._queue)
         if commits:
             self._busy = True
             self._apply(Batch(commits, self.root, self._dirs, self._hash))

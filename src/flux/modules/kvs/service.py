@@ -249,6 +249,10 @@ class KVS(Fences):
         """Does something at the end of this turn of the loop, when all have come that come in it."""
         self.host.after(0, do)
 
+    def after(self, seconds: float, do: Callable[[], None]) -> None:
+        """Does something a moment later."""
+        self.host.after(seconds, do)
+
     # -- figures ----------------------------------------------------------------------------------------------------
 
     @request(allow=USER)

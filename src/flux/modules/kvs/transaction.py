@@ -10,6 +10,8 @@ from flux.wire.message import Data
 
 NO_MERGE, COMPACT, SYNC = 1, 2, 4
 """Flags of a transaction."""
+LAZY = 1 << 16
+"""Flag of a transaction (ours): it may wait a moment for others, whose root it then shares."""
 APPEND = 32
 """Flag of an operation."""
 
