@@ -8,7 +8,9 @@ import pytest
 from tests.session import Session
 from tests.session import session as new_session
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins without: then no ^C is heard
+# A shell's background job, or nohup's, begins without these, and so would all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="module")

@@ -40,8 +40,13 @@ def put(handle: flux.Flux, key: str, value: Any) -> None:
 def cold(handle: flux.Flux, far: flux.Flux, number: int) -> float:
     """Seconds to read on the far rank what it has never seen: a directory of its own, and a large value."""
     put(handle, f"cold.{number}.key", "x" * 1000)
-    far.rpc("kvs.wait-version", {"rootseq": version(handle), "namespace": "primary"}).get()
+    catch_up(handle, far)
     return timed(lambda: flux.kvs.get(far, f"cold.{number}.key"))
+
+
+def catch_up(handle: flux.Flux, other: flux.Flux) -> None:
+    """Waits until another has the version that the first one sees."""
+    other.rpc("kvs.wait-version", {"rootseq": version(handle), "namespace": "primary"}).get()
 
 
 def timed(do: Callable[[], Any]) -> float:
@@ -59,6 +64,8 @@ def version(handle: flux.Flux) -> int:
 def fan_out(handle: flux.Flux, watchers: list[flux.Flux], count: int) -> float:
     """Us from a commit to the last watcher that has heard of it."""
     put(handle, "watched", -1)
+    for watcher in watchers:
+        catch_up(handle, watcher)
     asked = {"key": "watched", "namespace": "primary", "flags": WATCH}
     watches = [h.rpc("kvs-watch.lookup", asked, flags=flux.constants.FLUX_RPC_STREAMING) for h in watchers]
     hear(watches)

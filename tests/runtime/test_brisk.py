@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from flux.runtime.brisk import BRISK, MOMENT, Vigil, look
+from flux.runtime.brisk import BRISK, MOMENT, RARELY, TAKEN, Offer, Vigil, look
 
 
 class Time:
@@ -104,3 +104,17 @@ def test_a_vigil_that_has_ended_begins_again() -> None:
     loop.run()
     vigil.came()
     assert loop.run() > 0
+
+
+def test_a_processor_that_was_taken_is_not_offered_again_for_a_while() -> None:
+    time, costs = Time(), [TAKEN / 2, 100 * TAKEN, TAKEN / 2]
+
+    def give() -> None:
+        time.now += costs.pop(0)
+
+    taken = Offer(time.clock, give)
+    assert [taken(), taken(), taken()] == [False, True, True]
+    assert len(costs) == 1
+    time.now += RARELY
+    assert not taken()
+    assert not costs

@@ -19,11 +19,33 @@ TAKEN = 10e-6
 """A processor that was offered and came back later than this many seconds was wanted by somebody else."""
 
 
-def taken() -> bool:
-    """Offers the processor to others, and says whether one took it."""
-    before = perf_counter()
-    sched_yield()
-    return perf_counter() - before > TAKEN
+RARELY = 1.0
+"""Seconds in which a processor that somebody else wanted is not offered again: who takes it may keep it for a slice."""
+
+
+class Offer:
+    """Offers the processor to others, and says whether one took it, now or a short while ago."""
+
+    __slots__ = ("_clock", "_until", "_yield")
+
+    def __init__(self, clock: Callable[[], float] = perf_counter, give: Callable[[], None] = sched_yield) -> None:
+        self._clock, self._yield = clock, give
+        self._until = float("-inf")
+
+    def __call__(self) -> bool:
+        before = self._clock()
+        if before < self._until:
+            return True
+        self._yield()
+        after = self._clock()
+        if after - before <= TAKEN:
+            return False
+        self._until = after + RARELY
+        return True
+
+
+taken = Offer()
+"""This process's."""
 
 
 def look(

@@ -1,6 +1,6 @@
 """`heartbeat`: rank 0 publishes heartbeat.pulse every heartbeat.period; the others note when they heard it.
 
-Rank 0's period is everybody's: once it is another than the configuration's, its pulses say so.
+Rank 0's period is everybody's: once it is another than at the start, its pulses say so.
 """
 
 from errno import EINVAL
@@ -32,7 +32,7 @@ class Heartbeat(Service):
         self._period = 0.0
         """Seconds; 0 before the start."""
         self._own = False
-        """Whether the period was set here, and not by the configuration."""
+        """Whether the period is another than at the start."""
 
     def configured(self, config: Config) -> None:
         """Takes the table `heartbeat`; a period that has changed there is the attribute from then on."""
@@ -81,8 +81,9 @@ class Heartbeat(Service):
             self.host.attributes.set(PERIOD, period)
 
     def _take(self, text: str) -> None:
-        self._period = self._seconds(text)
-        self._own |= self._period != self._settings.period
+        period = self._seconds(text)
+        self._own |= self._period not in (0.0, period)
+        self._period = period
         self.every(self._period, self._listen if self.host.rank else self._beat, name="period")
 
     def _beat(self) -> None:
