@@ -1,6 +1,7 @@
 """`live`: heartbeats between neighbours on the tree; who is silent is slow, then failed, and the tree goes round it."""
 
 import asyncio
+from collections import deque
 from errno import EHOSTUNREACH, EINVAL, ENOSYS, ESRCH, ESTALE
 from typing import Any, ClassVar
 
@@ -19,6 +20,8 @@ from flux.service.kit import LOG_CRIT, LOG_WARNING
 from flux.wire.message import RING, Control, Event, Response
 
 PERIOD, SLOW, FAIL = "heartbeat.period", "live.slow-idle", "live.max-idle"
+RECENT = 3
+"""Beats of rank 0 within which somebody has heard of it who is not cut off."""
 LATE = 1.5
 """A beat that comes so many periods after the last one: it was we who were not there, and nobody else is blamed."""
 
@@ -57,6 +60,8 @@ class Live(Service):
         """The children that we have told are slow."""
         self._limits = Limits()
         self._last = self.host.now()
+        self._seen = deque([self.host.last_event()], maxlen=RECENT)
+        """The last event there was at each of our last beats."""
         self.follow(SLOW, lambda text: self._limit(slow=_heartbeats(SLOW, text)), str(self._settings.slow_idle))
         self.follow(FAIL, lambda text: self._limit(fail=_heartbeats(FAIL, text)), str(self._settings.max_idle))
         self.follow(PERIOD, self._take_period, "2s")
@@ -85,6 +90,18 @@ class Live(Service):
         """Says that this broker lives, if it is the one that is meant; ESTALE if it has come in that one's place."""
         if uuid != self.host.uuid:
             raise OSError(ESTALE, f"rank {self.host.rank} is another broker now")
+
+    @request()
+    def accuse(self, call: Call, *, rank: int, before: int, accuser: int, seen: int) -> None:
+        """On rank 0: a parent that has seen the events up to `seen` has given up a child.
+
+        Who is cut off thinks that everybody has failed, and may say so when that is long over. So nobody is believed
+        who has not seen the latest events, or whose child is somebody else's by now: then it is enough to wait.
+        """
+        if self._reached(rank) or seen < self._seen[0]:
+            self._reputations.miss([rank], self.host.now())
+        else:
+            self._publish(rank, Health(before), Health.FAIL, accuser)
 
     @request()
     async def failover(self, call: Call) -> None:
@@ -137,6 +154,7 @@ class Live(Service):
         self._meet(now)
         if self.host.rank == 0:
             self._judge(now)
+            self._seen.append(self.host.last_event())
         if late:
             for link in self._broker.heard:
                 self._broker.heard[link] = now
@@ -226,7 +244,7 @@ class Live(Service):
         self.log(level, f"transitioning {watch.rank} from {watch.health} to {health}")
         before, watch.health = watch.health, health
         if watch is not self._parent:
-            self._publish(watch.rank, before, health)
+            self._say(watch.rank, before, health)
             self._tell_slow()
 
     def _tell_slow(self) -> None:
@@ -236,8 +254,17 @@ class Live(Service):
             self._slow = slow
             self.notify("groups.tell", {"name": "broker.torpid", "ranks": slow}, nodeid=self.host.rank)
 
-    def _publish(self, rank: int, before: Health, now: Health) -> None:
-        told = {"rank": rank, "ostate": int(before), "nstate": int(now), "parent": self.host.rank}
+    def _say(self, rank: int, before: Health, now: Health) -> None:
+        """Says what we think of a child; whether it has failed is for rank 0 to say."""
+        if now is Health.FAIL:
+            told = {"rank": rank, "before": int(before), "accuser": self.host.rank, "seen": self.host.last_event()}
+            self.notify("live.accuse", told, nodeid=0)
+        else:
+            self._publish(rank, before, now)
+
+    def _publish(self, rank: int, before: Health, now: Health, accuser: int | None = None) -> None:
+        accuser = self.host.rank if accuser is None else accuser
+        told = {"rank": rank, "ostate": int(before), "nstate": int(now), "parent": accuser}
         self.publish("live.cstate", told | {"epoch": int(self.host.now() / self._period)})
 
     # -- neighbours that come and go --------------------------------------------------------------------------------
@@ -270,8 +297,10 @@ class Live(Service):
             errnum = await self._vouched(uuid, watch.rank)
         if errnum not in (EHOSTUNREACH, ESTALE):
             self._acquit(watch)
+        elif errnum == ESTALE and self._running:
+            self._publish(watch.rank, watch.health, Health.FAIL)  # whoever is there now has come in its place
         elif self._running:
-            self._publish(watch.rank, watch.health, Health.FAIL)
+            self._say(watch.rank, watch.health, Health.FAIL)
 
     async def _vouched(self, uuid: str, rank: int) -> int:
         """Asks a broker whether it is there; returns 0 or why not.
