@@ -162,6 +162,7 @@ class Live(Service):
         self._broker.act([(link, Control()) for link in self._node.neighbours()])
         for link, watch in list(self._children.items()):
             self._consider(link, watch)
+            self._clear(watch, now)
         if self._parent is not None:
             self._consider(self.host.parent(), self._parent)
 
@@ -169,10 +170,7 @@ class Live(Service):
         """Begins to watch who is new."""
         for link in self._node.children:
             if link not in self._children:
-                watch = self._children[link] = Watch(self._node.children.rank(link), now)
-                before = self._reputations.of(watch.rank)
-                if before is not Health.OK:
-                    self._publish(watch.rank, before, Health.OK)
+                self._children[link] = Watch(self._node.children.rank(link), now)
         line = self._node.above.line
         if not line:
             self._parent = None
@@ -199,6 +197,13 @@ class Live(Service):
                 self._ask(link, watch)
         elif health is not watch.health:
             self._change(watch, health)
+
+    def _clear(self, watch: Watch, now: float) -> None:
+        """A child is well that others think is slow: they are told, again until it is heard that they were."""
+        patient = now - watch.told < self._limits.slow * self._period
+        if watch.health is Health.OK and self._reputations.of(watch.rank) is Health.SLOW and not patient:
+            watch.told = now
+            self._publish(watch.rank, Health.SLOW, Health.OK)
 
     def _ask(self, link: bytes, watch: Watch) -> None:
         """Asks the ring whether the neighbour lives: no answer within a beat says no."""
@@ -244,6 +249,7 @@ class Live(Service):
         self.log(level, f"transitioning {watch.rank} from {watch.health} to {health}")
         before, watch.health = watch.health, health
         if watch is not self._parent:
+            watch.told = self.host.now()
             self._say(watch.rank, before, health)
             self._tell_slow()
 
