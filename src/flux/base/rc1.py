@@ -6,6 +6,7 @@ MODULES = (
     Entry("heartbeat"),
     Entry("live", requires=("heartbeat",)),
     Entry("content", requires=("heartbeat", "content-backing")),
+    Entry("content-files", ranks="0", provides=("content-backing",), after=("content",)),
     Entry("content-memory", ranks="0", provides=("content-backing",), after=("content",)),
     Entry("content-sqlite", ranks="0", provides=("content-backing",), after=("content",)),
     Entry("kvs", requires=("content", "heartbeat"), after=("content-backing", "content")),

@@ -15,6 +15,7 @@ BUILT_IN = {
     "barrier": "flux.modules.barrier.service",
     "connector-local": "flux.modules.api.service",
     "content": "flux.modules.content.service",
+    "content-files": "flux.modules.content_shelf.files",
     "content-memory": "flux.modules.content_memory.service",
     "content-sqlite": "flux.modules.content_sqlite.service",
     "groups": "flux.modules.groups.service",

@@ -30,6 +30,7 @@ from flux.overlay.routes import Claim
 from flux.overlay.topology import Topology
 from flux.runtime import rundir, statedir, system
 from flux.runtime.database import open_database
+from flux.runtime.fileshelf import open_files
 from flux.runtime.keeper import Keeper, fork_keeper
 from flux.runtime.linux import set_process_name
 from flux.runtime.listener import listen
@@ -256,6 +257,7 @@ class Process:
             "syslog": system.to_syslog,
             "logfile": system.LogFile,
             "database": open_database,
+            "files": open_files,
             "config": Configuration(self._config, self._options.read if self._options.config_path else None),
             "given": self._options.attributes,
             "belongs": system.belongs,
