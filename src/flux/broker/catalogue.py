@@ -17,6 +17,7 @@ BUILT_IN = {
     "content": "flux.modules.content.service",
     "content-files": "flux.modules.content_shelf.files",
     "content-memory": "flux.modules.content_memory.service",
+    "content-s3": "flux.modules.content_shelf.s3",
     "content-sqlite": "flux.modules.content_sqlite.service",
     "groups": "flux.modules.groups.service",
     "heartbeat": "flux.modules.heartbeat.service",

@@ -35,6 +35,7 @@ from flux.runtime.keeper import Keeper, fork_keeper
 from flux.runtime.linux import set_process_name
 from flux.runtime.listener import listen
 from flux.runtime.pmi import Bootstrap
+from flux.runtime.s3shelf import open_bucket
 from flux.runtime.spawn import Spawner
 from flux.runtime.tuning import Tuning
 from flux.runtime.wiring import Ears, Endpoint, Wiring
@@ -258,6 +259,7 @@ class Process:
             "logfile": system.LogFile,
             "database": open_database,
             "files": open_files,
+            "s3": open_bucket,
             "config": Configuration(self._config, self._options.read if self._options.config_path else None),
             "given": self._options.attributes,
             "belongs": system.belongs,

@@ -93,5 +93,8 @@ class Files:
         """Has the disk take all that was written."""
         os.sync()
 
+    def close(self) -> None:
+        """There is nothing to close."""
+
     def _refusal(self, error: OSError) -> OSError:
         return OSError(error.errno, f"{self.path}: {error.strerror}")

@@ -21,6 +21,7 @@ class Blocking(Protocol):
     def remove(self, name: str) -> None: ...
     def names(self) -> dict[str, int]: ...
     def sync(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class Threads:
@@ -66,6 +67,7 @@ class Threads:
     async def close(self) -> None:
         """Ends the threads, after what they were asked for."""
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
+        self._shelf.close()
 
     async def _do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))

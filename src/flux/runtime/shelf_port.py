@@ -1,6 +1,6 @@
 """What a shelf is to who keeps something on it: blobs by name, each of them there as a whole or not at all."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Shelf(Protocol):
@@ -21,3 +21,25 @@ class OpenFiles(Protocol):
     """Opens a directory of files, or makes one."""
 
     async def __call__(self, path: str) -> Shelf: ...
+
+
+class Bucket(NamedTuple):
+    """Where objects are kept, in a store that speaks as Amazon's S3 does."""
+
+    name: str
+    prefix: str = ""
+    """What the names of all objects begin with."""
+    uri: str = ""
+    """Of another store than Amazon's."""
+    region: str = ""
+    credential_file: str = ""
+    """TOML with access-key-id and secret-access-key; without one they are from where boto3 finds them."""
+    virtual_host_style: bool = False
+    """Whether the bucket is a part of the host's name, and not of the path."""
+    threads: int = 16
+
+
+class OpenBucket(Protocol):
+    """Opens a bucket, which has to be there."""
+
+    async def __call__(self, bucket: Bucket) -> Shelf: ...

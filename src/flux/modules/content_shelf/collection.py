@@ -1,15 +1,13 @@
 """Garbage: what live roots lead to is marked, in memory, and what is not marked then is removed."""
 
-from asyncio import Event, gather
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from errno import EIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from flux.base.blobref import BlobHash, digest, is_blobref
 from flux.base.treeobj import directory, encode, refs
-from flux.service.ports import Shelf
 
 AT_ONCE = 32
 """Blobs that are looked at, or removed, at a time."""
@@ -17,22 +15,28 @@ EMPTY = encode(directory())
 """What a store begins with, before there is any commit: it is always in use."""
 
 
+class Ways(NamedTuple):
+    """How a collection reaches the shelf."""
+
+    load_all: Callable[[list[str]], Awaitable[list[bytes]]]
+    remove_all: Callable[[list[str]], Awaitable[None]]
+    names: Callable[[], Awaitable[dict[str, int]]]
+
+
 class Collection:
     """One collection. Whatever is noted from its beginning on stays, and so what later commits lead to."""
 
-    def __init__(self, shelf: Shelf, blobhash: BlobHash, roots: Callable[[], list[str]], fresh: set[bytes]) -> None:
-        self._shelf, self._hash, self._roots = shelf, blobhash, roots
+    def __init__(self, ways: Ways, blobhash: BlobHash, roots: Callable[[], list[str]], fresh: set[bytes]) -> None:
+        self._ways, self._roots = ways, roots
         self._fresh = fresh
         self._marked = {blobhash.digest(EMPTY)}
         self._found = {"swept": 0, "bytes": 0, "before": 0, "size": 0, "cursor": 0, "horizon": 0, "free": 0}
         self._removing: set[bytes] = set()
-        self._removed = Event()
 
-    async def note(self, key: bytes) -> None:
-        """A blob is about to be stored: it stays. If it is just being removed, that has to be over."""
+    def note(self, key: bytes) -> bool:
+        """A blob is about to be stored: it stays. Says whether it is just being removed, which has to be over then."""
         self._fresh.add(key)
-        while key in self._removing:
-            await self._removed.wait()
+        return key in self._removing
 
     async def run(self) -> AsyncIterator[dict[str, Any]]:
         """Does all of it; yields figures now and then, and at the end."""
@@ -41,7 +45,7 @@ class Collection:
             done.update(todo)
             async for figures in self._mark(todo):
                 yield figures
-        sizes = await self._shelf.names()
+        sizes = await self._ways.names()
         self._found["before"] = self._found["size"] = sum(sizes.values())
         garbage = [name for name in sizes if is_blobref(name) and not self._stays(digest(name))]
         self._found["horizon"] = len(garbage)
@@ -59,8 +63,8 @@ class Collection:
         while todo:
             some = [todo.pop() for _ in range(min(AT_ONCE, len(todo)))]
             unread = [ref for ref, is_directory in some if self._is_new(ref) and is_directory]
-            for below in await gather(*map(self._open, unread)):
-                todo += below
+            for ref, below in zip(unread, await self._load(unread), strict=True):
+                todo += _refs(ref, below)
             yield self._figures("mark")
 
     def _is_new(self, ref: str) -> bool:
@@ -68,20 +72,18 @@ class Collection:
         self._marked.add(digest(ref))
         return len(self._marked) > before
 
-    async def _open(self, ref: str) -> list[tuple[str, bool]]:
+    async def _load(self, some: list[str]) -> list[bytes]:
         try:
-            return list(refs(msgspec.json.decode(await self._shelf.load(ref))))
-        except (OSError, msgspec.MsgspecError, LookupError, TypeError, AttributeError):
-            raise OSError(EIO, f"directory {ref} is missing or damaged (see flux fsck): nothing was removed") from None
+            return await self._ways.load_all(some)
+        except OSError as error:
+            raise OSError(EIO, f"{error.strerror} (see flux fsck): nothing was removed") from None
 
     async def _remove(self, names: list[str], sizes: dict[str, int]) -> None:
         self._removing = set(map(digest, names))
         try:
-            await gather(*map(self._shelf.remove, names))
+            await self._ways.remove_all(names)
         finally:
             self._removing = set()
-            self._removed.set()
-            self._removed = Event()
         size = sum(sizes[name] for name in names)
         self._found["swept"] += len(names)
         self._found["bytes"] += size
@@ -89,3 +91,10 @@ class Collection:
 
     def _figures(self, phase: str) -> dict[str, Any]:
         return self._found | {"phase": phase, "marked": len(self._marked)}
+
+
+def _refs(ref: str, blob: bytes) -> list[tuple[str, bool]]:
+    try:
+        return list(refs(msgspec.json.decode(blob)))
+    except (msgspec.MsgspecError, LookupError, TypeError, AttributeError):
+        raise OSError(EIO, f"directory {ref} is damaged (see flux fsck): nothing was removed") from None

@@ -1,6 +1,7 @@
 """A backing store whose blobs are on a shelf: what content-files and content-s3 have in common."""
 
-from collections.abc import AsyncIterator
+from asyncio import Lock, Task, gather, get_running_loop
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from errno import EBUSY, EINVAL, EIO
 from typing import Any
@@ -8,8 +9,8 @@ from typing import Any
 from flux.base.blobref import BlobHash, digest
 from flux.base.liveroots import LiveRoots, checked
 from flux.modules.content_shelf import roots as record
-from flux.modules.content_shelf.collection import Collection
-from flux.modules.content_shelf.commits import Commits
+from flux.modules.content_shelf.collection import Collection, Ways
+from flux.modules.content_shelf.commits import Blobs, Change, Commits
 from flux.service import Call, Service, every, request
 from flux.service.ports import Shelf
 from flux.service.settings import setting
@@ -17,6 +18,8 @@ from flux.wire.message import USER
 
 AGE = 300.0
 """Seconds that a blob has, which was stored by itself, until a commit leads to it."""
+
+NOTHING: Blobs = {}
 
 
 class ShelfStore(Service):
@@ -39,9 +42,11 @@ class ShelfStore(Service):
         except BaseException:
             await self.shelf.close()
             raise
-        self.commits = Commits(self.shelf, found, self._put)
+        self.commits = Commits(self.shelf, found, self._put_all)
         self.opened = True
         self.collection: Collection | None = None
+        self._writer: Task[None] | None = None
+        self._removing = Lock()
         self._loose: dict[bytes, float] = {}
         """When blobs were stored by themselves, whose reference may still be on its way to a commit."""
         await self.rpc("content.register-backing", {"name": self.name})
@@ -51,7 +56,8 @@ class ShelfStore(Service):
             return
         with suppress(OSError):
             await self.rpc("content.unregister-backing")
-        await self.commits.end()
+        if self._writer is not None:
+            await self._writer
         await self.shelf.close()
 
     # -- blobs ------------------------------------------------------------------------------------------------------
@@ -77,9 +83,22 @@ class ShelfStore(Service):
             raise OSError(EIO, f"blob {ref} is damaged: it is another one")
 
     async def _put(self, key: bytes, blob: bytes) -> None:
-        if self.collection is not None:
-            await self.collection.note(key)
+        if self.collection is not None and self.collection.note(key):
+            async with self._removing:
+                pass  # it is gone
         await self.shelf.store(self.hash.name_digest(key), blob)
+
+    async def _put_all(self, blobs: Blobs) -> Mapping[bytes, OSError]:
+        failed = {}
+
+        async def put(key: bytes, blob: bytes) -> None:
+            try:
+                await self._put(key, blob)
+            except OSError as error:
+                failed[key] = error
+
+        await gather(*(put(key, blob) for key, blob in blobs.items()))
+        return failed
 
     # -- roots ------------------------------------------------------------------------------------------------------
 
@@ -109,7 +128,7 @@ class ShelfStore(Service):
     async def commit(self, call: Call, *, blobs: dict[str, bytes], root: dict[str, Any]) -> None:
         """Keeps blobs, by blobref, and the root that they make, all or nothing."""
         checked(root)
-        await self.commits.add(lambda roots: roots.move(root), {digest(ref): blob for ref, blob in blobs.items()})
+        await self._change(lambda roots: roots.move(root), {digest(ref): blob for ref, blob in blobs.items()})
 
     @request("content-backing.roots")
     def live_roots(self, call: Call) -> dict[str, Any]:
@@ -119,7 +138,7 @@ class ShelfStore(Service):
     @request("content-backing.root-remove")
     async def root_remove(self, call: Call, *, namespace: str) -> None:
         """Forgets the root of a namespace. ENOENT if it has none."""
-        await self.commits.add(lambda roots: roots.remove(namespace))
+        await self._change(lambda roots: roots.remove(namespace))
 
     @request("content-backing.checkpoint-get")
     def checkpoint_get(self, call: Call) -> dict[str, Any]:
@@ -131,8 +150,23 @@ class ShelfStore(Service):
         """Remembers a root, and makes it that of the primary namespace. What came before is on the disk then."""
         checked(value)
         await self.shelf.sync()
-        await self.commits.add(lambda roots: roots.remember(value))
+        await self._change(lambda roots: roots.remember(value))
         await self.shelf.sync()
+
+    async def _change(self, make: Callable[[LiveRoots], object], blobs: Blobs = NOTHING) -> None:
+        """Changes the roots; returns when that is on the shelf, with these blobs."""
+        done = get_running_loop().create_future()
+
+        def told(error: OSError | None) -> None:
+            if not done.done():  # who waits may have left
+                done.set_result(error)
+
+        self.commits.add(Change(blobs, make, told))
+        if self._writer is None or self._writer.done():
+            self._writer = get_running_loop().create_task(self.commits.write())
+        error = await done
+        if error is not None:
+            raise error
 
     # -- garbage ----------------------------------------------------------------------------------------------------
 
@@ -152,12 +186,20 @@ class ShelfStore(Service):
             raise OSError(EBUSY, "a garbage collection is under way")
         self.age()
         fresh = set(self._loose) | self.commits.keys()
-        collection = self.collection = Collection(self.shelf, self.hash, lambda: self.commits.roots.refs(), fresh)
+        ways = Ways(self._load_all, self._remove_all, self.shelf.names)
+        collection = self.collection = Collection(ways, self.hash, lambda: self.commits.roots.refs(), fresh)
         try:
             async for figures in collection.run():
                 yield figures
         finally:
             self.collection = None
+
+    async def _load_all(self, names: list[str]) -> list[bytes]:
+        return await gather(*map(self.shelf.load, names))
+
+    async def _remove_all(self, names: list[str]) -> None:
+        async with self._removing:
+            await gather(*map(self.shelf.remove, names))
 
     @request(allow=USER)
     async def stats_get(self, call: Call) -> dict[str, Any]:  # type: ignore[override] # answers as any method may
