@@ -28,7 +28,7 @@ from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
 from flux.overlay.routes import Claim
 from flux.overlay.topology import Topology
-from flux.runtime import rundir, statedir, system
+from flux.runtime import filemap, rundir, statedir, system
 from flux.runtime.database import open_database
 from flux.runtime.fileshelf import open_files
 from flux.runtime.keeper import Keeper, fork_keeper
@@ -260,6 +260,7 @@ class Process:
             "database": open_database,
             "files": open_files,
             "s3": open_bucket,
+            "filemap": filemap,
             "config": Configuration(self._config, self._options.read if self._options.config_path else None),
             "given": self._options.attributes,
             "belongs": system.belongs,

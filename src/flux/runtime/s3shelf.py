@@ -51,7 +51,12 @@ class Objects:
         with self._asked():
             session = boto3.session.Session(**self._keys(), region_name=self._bucket.region or None)
             self._client = session.client("s3", endpoint_url=self._bucket.uri or None, config=config)
-            self._client.head_bucket(Bucket=self._bucket.name)
+            try:
+                self._client.head_bucket(Bucket=self._bucket.name)
+            except self._client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] in MISSING:
+                    raise OSError(ENOENT, f"{self.path}: there is no such bucket") from None
+                raise
 
     def _keys(self) -> dict[str, str]:
         path = self._bucket.credential_file
