@@ -20,6 +20,8 @@ from flux.service.kit import LOG_CRIT, LOG_WARNING
 from flux.wire.message import RING, Control, Event, Response
 
 PERIOD, SLOW, FAIL = "heartbeat.period", "live.slow-idle", "live.max-idle"
+DEEPER = 0.02
+"""More patience with who cannot be reached, for each level of the tree: a deep one takes longer to heal."""
 RECENT = 3
 """Beats of rank 0 within which somebody has heard of it who is not cut off."""
 LATE = 1.5
@@ -132,6 +134,16 @@ class Live(Service):
         if health is not Health.SLOW and circle.affected(rank, alive=health is Health.OK):
             circle.open()
             circle.close()
+
+    def events_lost(self) -> None:
+        """What was said meanwhile, rank 0 knows."""
+
+        def told(response: Response) -> None:
+            if not response.errnum:
+                self._reputations.learn(response.body())
+
+        if self.host.rank:
+            self.send_request("live.status", None, told, nodeid=0)
 
     # -- beats ------------------------------------------------------------------------------------------------------
 
@@ -332,7 +344,8 @@ class Live(Service):
         """On rank 0, which knows who can be reached: what nobody else can say of ranks."""
         for rank, before in self._reputations.absolved(self._reached):
             self._publish(rank, before, Health.OK)
-        for rank, before in self._reputations.failed(now, 2 * self._limits.fail * self._period, self._reached):
+        patience = 2 * self._limits.fail * self._period * (1 + DEEPER * self.host.port("topology").maxlevel())
+        for rank, before in self._reputations.failed(now, patience, self._reached):
             self._publish(rank, before, Health.FAIL)
 
     def _reached(self, rank: int) -> bool:
