@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from flux.base import treeobj
+from flux.base.blobref import is_blobref
 from flux.base.treeobj import Treeobj
 from flux.commands.parser import Parser, command_parser, count
 from flux.constants import (
@@ -133,9 +134,11 @@ def _lookup(handle: Flux, args: Namespace, key: str, flags: int) -> Treeobj:
 
 
 def snapshot(text: str | None, key: str) -> Treeobj | None:
-    """The tree object of --at."""
+    """The tree object of --at, which may be a blobref alone."""
     if text is None:
         return None
+    if is_blobref(text):
+        return treeobj.dirref(text)
     with named(key):
         return treeobj.decode(os.fsencode(text))
 
@@ -427,7 +430,7 @@ def dropcache(handle: Flux, args: Namespace) -> None:
 
 
 def _at_option(made: Parser) -> None:
-    made.add_argument("-a", "--at", metavar="TREEOBJ", help="below this RFC 11 directory reference")
+    made.add_argument("-a", "--at", metavar="ROOT", help="below this one: what getroot shows")
 
 
 def _no_options(made: Parser) -> None:
