@@ -80,7 +80,8 @@ class Pieces:
             pieces.append(data[:cut])
             data = data[cut:]
         cut = len(data) - begun(data)
-        self._held = data[cut:] if 0 < cut < len(data) and _text(data[:cut]) is not None else b""
+        before = data[:cut] or b"".join(pieces[-1:])
+        self._held = data[cut:] if before and _text(before) is not None else b""
         rest = data[: len(data) - len(self._held)]
         return [*pieces, rest] if rest else pieces
 

@@ -12,10 +12,14 @@ from flux.core.blobs import Blobs
 from flux.kvs.reading import lookup
 from flux.kvs.where import namespace_or_default, prefix
 from flux.kvs.writing import KVSTxn
+from flux.stream.places import EXIT_CODE, INPUT, OUTPUT
 from flux.stream.reader import Reader
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
+
+NAMES = {name.removeprefix(".") for name in (INPUT, OUTPUT, EXIT_CODE)}
+"""What is below the name of a program."""
 
 
 class Stat(NamedTuple):
@@ -83,9 +87,14 @@ def _is_stream(obj: Treeobj, blobs: Blobs) -> bool:
 
 
 def remove(flux_handle: "Flux", key: str, namespace: str | None = None) -> None:
-    """Removes the stream at `key`. OSError(EINVAL) for what is none."""
+    """Removes the stream at `key`, or those of the program of that name. OSError(EINVAL) for what is neither."""
     found = lookup(flux_handle, key, FLUX_KVS_TREEOBJ, namespace)
-    if found["type"] not in ("val", "valref") or not _is_stream(found, Blobs(flux_handle)):
-        raise OSError(EINVAL, "not a stream", key)
+    if found["type"] in ("dir", "dirref"):
+        names = lookup(flux_handle, key, FLUX_KVS_READDIR, namespace)["data"].keys()
+        good = bool(names) and names <= NAMES
+    else:
+        good = found["type"] in ("val", "valref") and _is_stream(found, Blobs(flux_handle))
+    if not good:
+        raise OSError(EINVAL, "is not a stream", key)
     with KVSTxn(flux_handle, namespace=namespace) as txn:
         txn.unlink(key)

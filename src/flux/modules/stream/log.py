@@ -38,6 +38,11 @@ class Batch(NamedTuple):
     parted: list[Writer]
     """Whose last data it is."""
 
+    @property
+    def lazy(self) -> bool:
+        """Whether nobody waits for it."""
+        return self.size < ENOUGH and not self.first and not self.parted
+
 
 class Log:
     """A log from when somebody writes to it to when nobody does any more."""

@@ -13,7 +13,7 @@ from flux.base.idset import IDset
 from flux.base.kvskey import normal
 from flux.base.streamlog import Fold
 from flux.constants import FLUX_KVS_APPEND, FLUX_KVS_TREEOBJ
-from flux.modules.stream.log import ENOUGH, Batch, Log
+from flux.modules.stream.log import Batch, Log
 from flux.modules.stream.writer import WINDOW, Writer
 from flux.service import ALL, LATER, Call, Later, Service, request
 from flux.service.ports import Timer
@@ -218,7 +218,7 @@ class Stream(Service):
             return
         namespace, key = place
         op = {"key": key, "flags": 0 if batch.first else FLUX_KVS_APPEND, "dirent": treeobj.val(batch.lines)}
-        asked = {"namespace": namespace, "flags": LAZY if batch.size < ENOUGH else 0, "ops": [op]}
+        asked = {"namespace": namespace, "flags": LAZY if batch.lazy else 0, "ops": [op]}
         self.send_request("kvs.commit", asked, partial(self._appended, place, log, batch))
 
     def _appended(self, place: Place, log: Log, batch: Batch, response: Response) -> None:
