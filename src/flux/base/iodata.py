@@ -1,7 +1,6 @@
 """Data of a stream as RFC 24 has it in JSON: UTF-8 where it is, else base64."""
 
-from base64 import b64decode, b64encode
-from binascii import Error
+from binascii import Error, a2b_base64, b2a_base64
 from errno import EPROTO
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ def encode(stream: str, rank: str, data: bytes) -> dict[str, Any]:
         return {"stream": stream, "rank": rank, "eof": True}
     text = _text(data)
     if text is None:
-        return {"stream": stream, "rank": rank, "encoding": "base64", "data": b64encode(data).decode()}
+        return {"stream": stream, "rank": rank, "encoding": "base64", "data": b2a_base64(data, newline=False).decode()}
     return {"stream": stream, "rank": rank, "data": text}
 
 
@@ -30,7 +29,7 @@ def decode(io: dict[str, Any]) -> Piece:
     if not isinstance(stream, str) or not isinstance(data, str | None) or (data is None and not end):
         raise OSError(EPROTO, "bad io object")
     try:
-        raw = b64decode(data or "", validate=True) if io.get("encoding") == "base64" else (data or "").encode()
+        raw = a2b_base64(data or "", strict_mode=True) if io.get("encoding") == "base64" else (data or "").encode()
     except (Error, UnicodeEncodeError, ValueError):
         raise OSError(EPROTO, "bad data in io object") from None
     return Piece(stream, raw, bool(end))

@@ -65,12 +65,15 @@ class Fold:
 
     def feed(self, lines: bytes) -> list[Said]:
         """Takes whole lines; returns the data that is in them. Raises EINVAL for what is no such log."""
-        return [said for event in eventlog.decode(lines) if (said := self._take(event)) is not None]
+        try:
+            return [said for event in eventlog.decode(lines) if (said := self._take(event)) is not None]
+        except OSError as error:
+            raise Invalid(f"not a stream (RFC 24): {error.strerror}") from None
 
     def _take(self, event: eventlog.Entry) -> Said | None:
         name, context = event["name"], event.get("context", {})
         if not self.begun and name != "header":
-            raise Invalid("not a stream: it has no header (RFC 24)")
+            raise Invalid("it has no header")
         match name:
             case "header":
                 self._begin(event["timestamp"], context)
@@ -83,7 +86,7 @@ class Fold:
     def _begin(self, timestamp: float, context: dict[str, Any]) -> None:
         counts = context.get("count")
         if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
-            raise Invalid("not a stream: its header has no count (RFC 24)")
+            raise Invalid("its header has no count")
         self.begun, self.counts, self.ends = timestamp or 1.0, counts, dict.fromkeys(counts, 0)
 
     def _data(self, timestamp: float, context: dict[str, Any]) -> Said:

@@ -7,8 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flux.base.streamlog import Said
-from flux.constants import FLUX_POLLIN
+from flux.constants import FLUX_KVS_TREEOBJ, FLUX_KVS_WAITCREATE, FLUX_POLLIN
 from flux.kvs.reading import exists, get_key_direct
+from flux.kvs.watch import watch_rpc
 from flux.stream.places import EXIT_CODE, INPUT, OUTPUT
 from flux.stream.reading import Reading
 from flux.stream.source import Source
@@ -27,7 +28,9 @@ class Attachment:
         self, flux_handle: "Flux", name: str, namespace: str | None, show: Callable[[Said], None], *, wait: bool = False
     ) -> None:
         self._handle, self._name, self._namespace, self._show = flux_handle, name, namespace, show
-        self._reading = Reading(name + OUTPUT, namespace, follow=True, wait=wait, tail=None)
+        if wait:
+            watch_rpc(flux_handle, name + OUTPUT, FLUX_KVS_WAITCREATE | FLUX_KVS_TREEOBJ, namespace).get()
+        self._reading = Reading(name + OUTPUT, namespace, follow=True, wait=False, tail=None)
         self._input: Writer | None = None
         self._error: OSError | None = None
 

@@ -23,12 +23,21 @@ class Program:
     def __init__(self, flux_handle: "Flux", name: str, mode: str, namespace: str | None, *, feed: bool = True) -> None:
         """`mode` is that of a Writer; without `feed` its stdin is empty."""
         self._handle, self._name, self._namespace = flux_handle, name, namespace
-        self._output = Writer(flux_handle, name + OUTPUT, mode, namespace=namespace, streams=("stdout", "stderr"))
         self._source: Source | None = None
         self._room, self._taken = 0, 0
         self._feed = feed
-        if feed:
+        if feed:  # first, for who sees the output wants to know where input goes
             Writer(flux_handle, name + INPUT, mode, namespace=namespace, streams=("stdin",)).close(end=False)
+        try:
+            self._output = Writer(flux_handle, name + OUTPUT, mode, namespace=namespace, streams=("stdout", "stderr"))
+        except OSError:
+            if feed:
+                self._remove_input()
+            raise
+
+    def _remove_input(self) -> None:
+        with KVSTxn(self._handle, namespace=self._namespace) as txn:
+            txn.unlink(self._name + INPUT)
 
     def run(self, command: dict[str, Any], rank: int) -> Remote:
         """Runs a command object to its end; its streams have ended then."""
