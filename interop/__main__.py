@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.contender import environment
-from interop import cases, lost_cases, report, tree_cases
+from interop import cases, dump_cases, lost_cases, report, tree_cases
 from interop.normal import Said
 from interop.outcome import Outcome
 from interop.scene import Scene
 from interop.session import session, try_case
 
-SCENES = (Scene((*cases.CASES, *tree_cases.CASES)), lost_cases.SCENE)
+SCENES = (Scene((*cases.CASES, *tree_cases.CASES)), dump_cases.SCENE, lost_cases.SCENE)
 OURS = str(Path(sys.executable).with_name("flux"))
 
 
@@ -76,7 +76,7 @@ def play(scene: Scene, flux: str, broker: str) -> list[Said]:
     """What `flux` and a shell say to each case in a new session of `broker`."""
     say(f"{flux} in a session of {scene.size} of {broker}")
     with session(broker, scene) as uri:
-        return [try_case(case, flux, uri) for case in scene.cases]
+        return [try_case(case, flux, uri, other=broker) for case in scene.cases]
 
 
 def say(text: str) -> None:

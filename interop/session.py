@@ -36,9 +36,9 @@ def session(flux: str, scene: Scene) -> Iterator[str]:
             raise OSError(f"{flux} start ended with {started.returncode}: {said.read().strip()[-500:]}")
 
 
-def try_case(case: str, flux: str, uri: str, patience: float = PATIENCE) -> Said:
-    """Types a case in a shell where `flux` is this command and the session is that one."""
-    around = environment(flux) | {"FLUX_URI": uri, "RPC": RPC}
+def try_case(case: str, flux: str, uri: str, patience: float = PATIENCE, other: str = "") -> Said:
+    """Types a case in a shell where `flux` is this command, `$OTHER` another one, and the session is that one."""
+    around = environment(flux) | {"FLUX_URI": uri, "RPC": RPC, "OTHER": other or flux}
     pipe = subprocess.PIPE
     words = ["sh", "-c", case]
     null = subprocess.DEVNULL

@@ -132,12 +132,16 @@ def test_what_is_unknown_is_named() -> None:
         made().find("nosuch")
 
 
+OTHERS = ("content-files", "content-memory", "content-s3")
+"""Backing stores that are not the one that comes with Flux."""
+
+
 def test_run_level_1_is_loaded_in_the_order_in_which_it_is_written() -> None:
     loaded = names(Modprobe(MODULES).enabled(facts()))
-    assert loaded == [entry.name for entry in MODULES if entry.name not in ("content-files", "content-memory")]
+    assert loaded == [entry.name for entry in MODULES if entry.name not in OTHERS]
 
 
-@pytest.mark.parametrize("backing", ["content-files", "content-memory", "content-sqlite", "none"])
+@pytest.mark.parametrize("backing", ["content-files", "content-memory", "content-s3", "content-sqlite", "none"])
 def test_an_attribute_chooses_among_backing_stores(backing: str) -> None:
     table = Modprobe(MODULES)
     found = names(table.choosing("content-backing", backing).enabled(facts()))

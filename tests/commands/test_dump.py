@@ -75,6 +75,10 @@ def test_values_over_a_limit_are_left_out_and_said(session: Session, tmp_path: P
             ("dump", "a.iso"),
             "flux-dump: a.iso: no such kind of archive: there are .tar, .tgz, .tar.bz2, .tar.xz, .zip\n",
         ),
+        (
+            ("dump", "a.nosuch"),
+            "flux-dump: a.nosuch: no such kind of archive: there are .tar, .tgz, .tar.bz2, .tar.xz, .zip\n",
+        ),
         (("restore", "--key=a", "/nonexistent"), "flux-restore: /nonexistent: No such file or directory\n"),
         (
             ("restore", "--key=a", "/etc/passwd"),

@@ -33,6 +33,16 @@ def test_the_next_session_goes_on_where_the_last_one_ended(tmp_path: Path) -> No
     assert script(where, "flux kvs dir").splitlines() == ["a.", "c = 2", "d = 3"]
 
 
+def test_files_in_it_outlive_the_session_and_a_sudden_end_as_well(tmp_path: Path) -> None:
+    files = "-Scontent.backing-module=content-files"
+    code, _, err = start(tmp_path, files, "sh", "-c", "flux kvs put a.b=1 && kill -9 $(flux getattr broker.pid)")
+    assert code, err
+    done = start(tmp_path, files, "sh", "-c", "flux kvs get a.b && flux kvs put a.b=2 && flux gc >&2 && flux fsck >&2")
+    assert (done.code, done.out) == (0, "1\n"), done.err
+    assert start(tmp_path, files, "flux", "kvs", "get", "a.b").out == "2\n"
+    assert (tmp_path / "content.files" / "roots").is_file() and not (tmp_path / "content.sqlite").exists()
+
+
 def test_it_is_named_by_an_attribute_as_well(tmp_path: Path) -> None:
     for said in ("", "1\n"):
         done = flux("start", "-s2", f"-Sstatedir={tmp_path}/x", "sh", "-c", "flux kvs get a; flux kvs put a=1")

@@ -8,6 +8,7 @@ MODULES = (
     Entry("content", requires=("heartbeat", "content-backing")),
     Entry("content-files", ranks="0", provides=("content-backing",), after=("content",)),
     Entry("content-memory", ranks="0", provides=("content-backing",), after=("content",)),
+    Entry("content-s3", ranks="0", provides=("content-backing",), after=("content",)),
     Entry("content-sqlite", ranks="0", provides=("content-backing",), after=("content",)),
     Entry("kvs", requires=("content", "heartbeat"), after=("content-backing", "content")),
     Entry("kvs-watch", requires=("kvs", "content"), after=("kvs",)),

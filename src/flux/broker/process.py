@@ -28,13 +28,14 @@ from flux.overlay.lifecycle import State
 from flux.overlay.node import Node
 from flux.overlay.routes import Claim
 from flux.overlay.topology import Topology
-from flux.runtime import rundir, statedir, system
+from flux.runtime import filemap, rundir, statedir, system
 from flux.runtime.database import open_database
+from flux.runtime.fileshelf import open_files
 from flux.runtime.keeper import Keeper, fork_keeper
 from flux.runtime.linux import set_process_name
 from flux.runtime.listener import listen
 from flux.runtime.pmi import Bootstrap
-from flux.runtime.shelf import open_shelf
+from flux.runtime.s3shelf import open_bucket
 from flux.runtime.spawn import Spawner
 from flux.runtime.tuning import Tuning
 from flux.runtime.wiring import Ears, Endpoint, Wiring
@@ -257,7 +258,9 @@ class Process:
             "syslog": system.to_syslog,
             "logfile": system.LogFile,
             "database": open_database,
-            "shelf": open_shelf,
+            "files": open_files,
+            "s3": open_bucket,
+            "filemap": filemap,
             "config": Configuration(self._config, self._options.read if self._options.config_path else None),
             "given": self._options.attributes,
             "belongs": system.belongs,

@@ -6,7 +6,7 @@ from errno import EAGAIN, EBUSY, EHOSTUNREACH, EINVAL, ETIMEDOUT
 
 from flux.broker.broker import Broker
 from flux.overlay.notices import Notice, ParentReady, Refused
-from flux.overlay.refuge import refuges
+from flux.overlay.refuge import Search, refuges
 from flux.overlay.router import UPWARD
 from flux.overlay.routes import Claim
 from flux.service.kit import LOG_INFO, LOG_WARNING
@@ -113,11 +113,12 @@ class Uplink:
 
     async def _round(self, candidates: list[Claim]) -> bool:
         """Asks one after the other; says whether it is worth while to ask again. Without rank 0 it is not."""
-        worth = False
-        for candidate in candidates:
+        worth, search = False, Search(candidates)
+        while (candidate := search.candidate) is not None:
             if self._over:
                 return False
             if self._node.router.routes.link(candidate.rank) is not None:
+                search.next()
                 continue
             refused = await self._ask(candidate, self._patience)
             if refused is None:
@@ -127,6 +128,7 @@ class Uplink:
             worth = worth or refused.errnum in (EAGAIN, ETIMEDOUT)
             if candidate.rank == 0 and refused.errnum not in (EAGAIN, ETIMEDOUT):
                 return False
+            search.next(refused.reason if refused.errnum == EAGAIN else "")
         return worth
 
     async def _ask(self, parent: Claim, patience: float | None) -> Refused | None:

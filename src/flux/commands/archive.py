@@ -24,7 +24,6 @@ TAR = {
     ".tar.xz": "xz",
     ".txz": "xz",
 }
-OTHERS = (".cpio", ".iso", ".7z", ".a", ".ar")
 
 
 class Entry(NamedTuple):
@@ -60,9 +59,9 @@ def writer(path: str, when: float) -> Writer:
         return _Tar(tarfile.open(fileobj=_Out(), mode="w", format=tarfile.PAX_FORMAT), when)
     if path.endswith(".zip"):
         return _Zip(zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED), when)
-    if path.endswith(OTHERS):
+    packed = next((how for ending, how in TAR.items() if path.endswith(ending)), None)
+    if packed is None:
         raise OSError(EINVAL, f"{path}: no such kind of archive: there are .tar, .tgz, .tar.bz2, .tar.xz, .zip")
-    packed = next((how for ending, how in TAR.items() if path.endswith(ending)), "")
     return _Tar(tarfile.open(path, f"w:{packed}", format=tarfile.PAX_FORMAT), when)  # type: ignore[call-overload]
 
 

@@ -42,7 +42,8 @@ class Connection:
         self._sock = sock
         self._unpacker = Unpacker(limit)
         self._chunks: list[bytes] = []
-        self._out: list[bytes] = []
+        self._out: list[bytes | memoryview] = []
+        """What is to be sent; of a message that has been sent in part, a view of the rest."""
         self._sent: list[int] = []
         self._poll = poll()
         self._ahead = poll()
@@ -135,10 +136,10 @@ class Connection:
         self._settle()
         if not self._out:
             return True
-        if len(self._out) > 1:
+        if len(self._out) > 1 and isinstance(self._out[0], bytes):
             self._out = [b"".join(self._out)]
         try:
-            self._sent.extend(map(self._sock.send, self._out, (MSG_DONTWAIT,)))
+            self._sent.extend(map(self._sock.send, self._out[:1], (MSG_DONTWAIT,)))
         except BlockingIOError:
             return False
         except OSError:
@@ -150,7 +151,7 @@ class Connection:
     def _settle(self) -> None:
         """Drops what was sent."""
         if self._sent:
-            rest = self._out[0][self._sent[0] :]
+            rest = memoryview(self._out[0])[self._sent[0] :]
             self._out, self._sent = [rest, *self._out[1:]] if rest else self._out[1:], []
 
     def _ended(self) -> OSError:

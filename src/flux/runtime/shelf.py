@@ -1,76 +1,73 @@
-"""A directory of files that are written once and whole, in a thread of its own."""
+"""Shelves whose work blocks, done in threads."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from errno import ENOENT
-from tempfile import mkstemp
-from typing import TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Shelf:
-    """What is written is there under its name or not at all, whoever dies; `durable`: also if the machine does."""
+class Blocking(Protocol):
+    """The Shelf of `shelf_port`, to be called from any thread, from several at a time."""
 
-    def __init__(self, path: str, *, durable: bool) -> None:
-        self.path = path
-        self._durable = durable
-        self._thread = ThreadPoolExecutor(1, "shelf")
+    path: str
+
+    def open(self) -> None: ...
+    def load(self, name: str) -> bytes: ...
+    def store(self, name: str, blob: bytes) -> None: ...
+    def replace(self, name: str, blob: bytes) -> None: ...
+    def remove(self, name: str) -> None: ...
+    def names(self) -> dict[str, int]: ...
+    def sync(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Threads:
+    """The Shelf of `shelf_port`, by so many threads."""
+
+    def __init__(self, shelf: Blocking, threads: int) -> None:
+        self.path = shelf.path
+        self._shelf = shelf
+        self._pool = ThreadPoolExecutor(threads, "shelf")
 
     async def open(self) -> None:
-        """Makes the directory if it is not there. OSError names it."""
-        await self.do(lambda: os.makedirs(self.path, 0o700, exist_ok=True))
-        if not await self.do(lambda: os.access(self.path, os.W_OK | os.X_OK)):
-            raise PermissionError(13, "Permission denied", self.path)
-
-    async def do(self, work: Callable[[], T]) -> T:
-        """Does something in the thread, after all that was asked for before."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    def read(self, name: str) -> bytes:
-        """A file; OSError(ENOENT) if there is none. In the thread."""
-        with open(os.path.join(self.path, name), "rb") as file:
-            return file.read()
-
-    def has(self, name: str) -> bool:
-        """Whether there is a file. In the thread."""
-        return os.path.exists(os.path.join(self.path, name))
-
-    def write(self, name: str, data: bytes, *, again: bool = True) -> None:
-        """Writes a file; unless `again`, one that is there stays as it is. In the thread."""
-        where = os.path.join(self.path, name)
-        if not again and os.path.exists(where):
-            return
+        """Begins."""
         try:
-            self._write(where, data)
-        except OSError as error:
-            if error.errno != ENOENT:
-                raise
-            os.makedirs(os.path.dirname(where), 0o700, exist_ok=True)
-            self._write(where, data)
-
-    def _write(self, where: str, data: bytes) -> None:
-        number, part = mkstemp(prefix=".part-", dir=os.path.dirname(where))
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.write(data)
-                if self._durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            os.replace(part, where)
+            await self._do(self._shelf.open)
         except BaseException:
-            with suppress(OSError):
-                os.unlink(part)
+            await self.close()
             raise
 
+    async def load(self, name: str) -> bytes:
+        """The blob of a name."""
+        return await self._do(self._shelf.load, name)
+
+    async def store(self, name: str, blob: bytes) -> None:
+        """Keeps a blob that has the name of its content."""
+        await self._do(self._shelf.store, name, blob)
+
+    async def replace(self, name: str, blob: bytes) -> None:
+        """Keeps a blob instead of another one."""
+        await self._do(self._shelf.replace, name, blob)
+
+    async def remove(self, name: str) -> None:
+        """Lets a blob go."""
+        await self._do(self._shelf.remove, name)
+
+    async def names(self) -> dict[str, int]:
+        """What there is, and how large."""
+        return await self._do(self._shelf.names)
+
+    async def sync(self) -> None:
+        """Waits for the disk."""
+        await self._do(self._shelf.sync)
+
     async def close(self) -> None:
-        """Ends the thread when all is done."""
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)
+        """Ends the threads, after what they were asked for."""
+        await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
+        self._shelf.close()
 
-
-def open_shelf(path: str, *, durable: bool = False) -> Shelf:
-    """A directory for files, not opened yet."""
-    return Shelf(path, durable=durable)
+    async def _do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from flux.runtime.database_port import Connection, Database, Slices, Told, Work
+from flux.runtime.shelf_port import Bucket, Shelf
 from flux.runtime.spawn_port import AS_THE_BROKER, STDIO, Conditions, Process, Spawn, Watcher
 from flux.wire.message import Message
 
@@ -11,11 +12,13 @@ __all__ = [
     "AS_THE_BROKER",
     "STDIO",
     "Attributes",
+    "Bucket",
     "Conditions",
     "Connection",
     "Database",
     "Host",
     "Process",
+    "Shelf",
     "Slices",
     "Spawn",
     "Timer",

@@ -44,6 +44,7 @@ class Wire:
     def cut(self) -> None:
         """It breaks: what is on the way is lost, and who knows of it notices."""
         self._held = None
+        self._known = True  # whoever does not know of it yet never will
         self.passive.forget(self)
         for end, link in ((self.active, self.link), (self.passive, self.name)):
             if end.wires.get(link) is self:

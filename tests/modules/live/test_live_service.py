@@ -167,3 +167,19 @@ def test_who_came_at_once_in_place_of_a_dead_one_does_not_hide_that_it_has_faile
         assert [queue.get_nowait().body()["nstate"] for _ in range(queue.qsize())] == [Health.FAIL, Health.OK]
 
     simulate(scenario, 3, **CHAIN)
+
+
+def test_nobody_has_failed_because_one_says_so_who_was_cut_off_when_it_thought_so() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        accusation = {"rank": 2, "before": int(Health.SLOW), "accuser": 1}
+        seen = flux[1].broker.node.events.last
+        await asyncio.sleep(20)
+        await flux[1].rpc("live.accuse", accusation | {"seen": seen}, nodeid=0)
+        flux.kill(2)
+        await flux[1].rpc("live.accuse", accusation | {"seen": seen}, nodeid=0)
+        assert await flux[0].rpc("live.status") == {}
+        await asyncio.sleep(20)
+        assert await flux[0].rpc("live.status") == {"fail": [2]}  # found out by those who are there
+
+    simulate(scenario, 3, **CHAIN)

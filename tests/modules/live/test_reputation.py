@@ -26,3 +26,12 @@ def test_who_is_missed_for_long_has_failed_unless_that_is_known() -> None:
     assert thought.failed(19.0, 10.0, {3}.__contains__) == []
     assert thought.failed(21.0, 10.0, lambda rank: False) == [(1, Health.OK)]
     assert thought.failed(22.0, 10.0, lambda rank: False) == []
+
+
+def test_what_another_one_knows_is_taken_over() -> None:
+    knows, learns = Reputations(), Reputations()
+    knows.say(3, Health.SLOW, 1)
+    knows.say(4, Health.FAIL, 1)
+    learns.say(5, Health.SLOW, 1)
+    learns.learn(knows.status())
+    assert learns.status() == knows.status() == {"slow": [3], "fail": [4]}

@@ -8,6 +8,7 @@ from typing import Any
 from flux.base.blobref import BlobHash, digest
 from flux.base.duration import parse_fsd
 from flux.modules.content.cache import Cache
+from flux.modules.content.mapped import Mapped, Where
 from flux.service import LATER, Call, Later, Service, event, request
 from flux.service.kit import LOG_ERR
 from flux.service.settings import setting, size_setting
@@ -43,6 +44,7 @@ class Content(Service):
         self.root = self.host.rank == 0
         self.backing = ""
         self.age = _seconds(setting(attributes, "content.purge-old-entry", ""))
+        self.mapped = Mapped()
         self._loading: dict[bytes, list[Call]] = {}
         self._storing: dict[bytes, list[Call]] = {}
         self._flushing: list[Call] = []
@@ -67,6 +69,10 @@ class Content(Service):
         blob = self.cache.find(payload)
         if blob is not None:
             return blob or None
+        where = self.mapped.find(payload)
+        if where is not None:
+            self.run(self._load_piece(call, payload, where), call=call)
+            return LATER
         if self.last:
             raise OSError(ENOENT, f"no blob {payload.hex()}")
         waiting = self._loading.setdefault(payload, [])
@@ -93,6 +99,32 @@ class Content(Service):
                 call.refuse(ENOENT if errnum == ENOSYS and self.root else errnum, text)
             else:
                 call.respond(blob or None)
+
+    # -- files as blobs ---------------------------------------------------------------------------------------------
+
+    @request()
+    async def mmap_add(self, call: Call, *, path: str, chunksize: int, tag: str) -> None:
+        """Makes blobs of a file, `chunksize` bytes each (0: of all of it), which are read when they are asked for."""
+        if not self.root:
+            raise OSError(EINVAL, "content may only be mmapped on rank 0")
+        if not path.startswith("/"):
+            raise OSError(EINVAL, "path must be fully qualified")
+        size = min(chunksize, self.blob_limit) if chunksize > 0 else self.blob_limit
+        self.mapped.add(tag, path, await self.host.port("filemap").hash_pieces(path, size, self.hash.digest))
+
+    @request()
+    def mmap_remove(self, call: Call, *, tag: str) -> None:
+        """Forgets the files of a tag."""
+        if not self.root:
+            raise OSError(EINVAL, "content can only be mmapped on rank 0")
+        self.mapped.remove(tag)
+
+    async def _load_piece(self, call: Call, key: bytes, where: Where) -> None:
+        """Nothing keeps others from changing a file: what is not the blob any more is not given for it."""
+        blob = await self.host.port("filemap").read_piece(*where)
+        if self.hash.digest(blob) != key:
+            raise OSError(EIO, f"{where.path}: has changed since it was mapped")
+        call.respond(blob)
 
     # -- store ------------------------------------------------------------------------------------------------------
 
@@ -294,7 +326,7 @@ class Content(Service):
             "dirty": self.cache.dirty_count,
             "size": self.cache.size,
             "flush-batch-count": len(self._storing),
-            "mmap": None,
+            "mmap": self.mapped.stats() if self.root else None,
         }
 
 

@@ -30,6 +30,10 @@ class Reputations:
         else:
             self._ill[rank] = health, accuser
 
+    def learn(self, status: dict[str, list[int]]) -> None:
+        """Takes over what somebody else knows (`status`), who does not say from whom."""
+        self._ill = {rank: (health, 0) for health in Health for rank in status.get(str(health), ())}
+
     def status(self) -> dict[str, list[int]]:
         """The ranks that are not well, by what is thought of them."""
         told: dict[str, list[int]] = {}

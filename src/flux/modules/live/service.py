@@ -1,6 +1,7 @@
 """`live`: heartbeats between neighbours on the tree; who is silent is slow, then failed, and the tree goes round it."""
 
 import asyncio
+from collections import deque
 from errno import EHOSTUNREACH, EINVAL, ENOSYS, ESRCH, ESTALE
 from typing import Any, ClassVar
 
@@ -19,6 +20,10 @@ from flux.service.kit import LOG_CRIT, LOG_WARNING
 from flux.wire.message import RING, Control, Event, Response
 
 PERIOD, SLOW, FAIL = "heartbeat.period", "live.slow-idle", "live.max-idle"
+DEEPER = 0.02
+"""More patience with who cannot be reached, for each level of the tree: a deep one takes longer to heal."""
+RECENT = 3
+"""Beats of rank 0 within which somebody has heard of it who is not cut off."""
 LATE = 1.5
 """A beat that comes so many periods after the last one: it was we who were not there, and nobody else is blamed."""
 
@@ -57,6 +62,8 @@ class Live(Service):
         """The children that we have told are slow."""
         self._limits = Limits()
         self._last = self.host.now()
+        self._seen = deque([self.host.last_event()], maxlen=RECENT)
+        """The last event there was at each of our last beats."""
         self.follow(SLOW, lambda text: self._limit(slow=_heartbeats(SLOW, text)), str(self._settings.slow_idle))
         self.follow(FAIL, lambda text: self._limit(fail=_heartbeats(FAIL, text)), str(self._settings.max_idle))
         self.follow(PERIOD, self._take_period, "2s")
@@ -85,6 +92,18 @@ class Live(Service):
         """Says that this broker lives, if it is the one that is meant; ESTALE if it has come in that one's place."""
         if uuid != self.host.uuid:
             raise OSError(ESTALE, f"rank {self.host.rank} is another broker now")
+
+    @request()
+    def accuse(self, call: Call, *, rank: int, before: int, accuser: int, seen: int) -> None:
+        """On rank 0: a parent that has seen the events up to `seen` has given up a child.
+
+        Who is cut off thinks that everybody has failed, and may say so when that is long over. So nobody is believed
+        who has not seen the latest events, or whose child is somebody else's by now: then it is enough to wait.
+        """
+        if self._reached(rank) or seen < self._seen[0]:
+            self._reputations.miss([rank], self.host.now())
+        else:
+            self._publish(rank, Health(before), Health.FAIL, accuser)
 
     @request()
     async def failover(self, call: Call) -> None:
@@ -116,6 +135,16 @@ class Live(Service):
             circle.open()
             circle.close()
 
+    def events_lost(self) -> None:
+        """What was said meanwhile, rank 0 knows."""
+
+        def told(response: Response) -> None:
+            if not response.errnum:
+                self._reputations.learn(response.body())
+
+        if self.host.rank:
+            self.send_request("live.status", None, told, nodeid=0)
+
     # -- beats ------------------------------------------------------------------------------------------------------
 
     def _take_period(self, text: str) -> None:
@@ -137,6 +166,7 @@ class Live(Service):
         self._meet(now)
         if self.host.rank == 0:
             self._judge(now)
+            self._seen.append(self.host.last_event())
         if late:
             for link in self._broker.heard:
                 self._broker.heard[link] = now
@@ -144,6 +174,7 @@ class Live(Service):
         self._broker.act([(link, Control()) for link in self._node.neighbours()])
         for link, watch in list(self._children.items()):
             self._consider(link, watch)
+            self._clear(watch, now)
         if self._parent is not None:
             self._consider(self.host.parent(), self._parent)
 
@@ -151,10 +182,7 @@ class Live(Service):
         """Begins to watch who is new."""
         for link in self._node.children:
             if link not in self._children:
-                watch = self._children[link] = Watch(self._node.children.rank(link), now)
-                before = self._reputations.of(watch.rank)
-                if before is not Health.OK:
-                    self._publish(watch.rank, before, Health.OK)
+                self._children[link] = Watch(self._node.children.rank(link), now)
         line = self._node.above.line
         if not line:
             self._parent = None
@@ -181,6 +209,13 @@ class Live(Service):
                 self._ask(link, watch)
         elif health is not watch.health:
             self._change(watch, health)
+
+    def _clear(self, watch: Watch, now: float) -> None:
+        """A child is well that others think is slow: they are told, again until it is heard that they were."""
+        patient = now - watch.told < self._limits.slow * self._period
+        if watch.health is Health.OK and self._reputations.of(watch.rank) is Health.SLOW and not patient:
+            watch.told = now
+            self._publish(watch.rank, Health.SLOW, Health.OK)
 
     def _ask(self, link: bytes, watch: Watch) -> None:
         """Asks the ring whether the neighbour lives: no answer within a beat says no."""
@@ -226,7 +261,8 @@ class Live(Service):
         self.log(level, f"transitioning {watch.rank} from {watch.health} to {health}")
         before, watch.health = watch.health, health
         if watch is not self._parent:
-            self._publish(watch.rank, before, health)
+            watch.told = self.host.now()
+            self._say(watch.rank, before, health)
             self._tell_slow()
 
     def _tell_slow(self) -> None:
@@ -236,8 +272,17 @@ class Live(Service):
             self._slow = slow
             self.notify("groups.tell", {"name": "broker.torpid", "ranks": slow}, nodeid=self.host.rank)
 
-    def _publish(self, rank: int, before: Health, now: Health) -> None:
-        told = {"rank": rank, "ostate": int(before), "nstate": int(now), "parent": self.host.rank}
+    def _say(self, rank: int, before: Health, now: Health) -> None:
+        """Says what we think of a child; whether it has failed is for rank 0 to say."""
+        if now is Health.FAIL:
+            told = {"rank": rank, "before": int(before), "accuser": self.host.rank, "seen": self.host.last_event()}
+            self.notify("live.accuse", told, nodeid=0)
+        else:
+            self._publish(rank, before, now)
+
+    def _publish(self, rank: int, before: Health, now: Health, accuser: int | None = None) -> None:
+        accuser = self.host.rank if accuser is None else accuser
+        told = {"rank": rank, "ostate": int(before), "nstate": int(now), "parent": accuser}
         self.publish("live.cstate", told | {"epoch": int(self.host.now() / self._period)})
 
     # -- neighbours that come and go --------------------------------------------------------------------------------
@@ -270,8 +315,10 @@ class Live(Service):
             errnum = await self._vouched(uuid, watch.rank)
         if errnum not in (EHOSTUNREACH, ESTALE):
             self._acquit(watch)
+        elif errnum == ESTALE and self._running:
+            self._publish(watch.rank, watch.health, Health.FAIL)  # whoever is there now has come in its place
         elif self._running:
-            self._publish(watch.rank, watch.health, Health.FAIL)
+            self._say(watch.rank, watch.health, Health.FAIL)
 
     async def _vouched(self, uuid: str, rank: int) -> int:
         """Asks a broker whether it is there; returns 0 or why not.
@@ -297,7 +344,8 @@ class Live(Service):
         """On rank 0, which knows who can be reached: what nobody else can say of ranks."""
         for rank, before in self._reputations.absolved(self._reached):
             self._publish(rank, before, Health.OK)
-        for rank, before in self._reputations.failed(now, 2 * self._limits.fail * self._period, self._reached):
+        patience = 2 * self._limits.fail * self._period * (1 + DEEPER * self.host.port("topology").maxlevel())
+        for rank, before in self._reputations.failed(now, patience, self._reached):
             self._publish(rank, before, Health.FAIL)
 
     def _reached(self, rank: int) -> bool:

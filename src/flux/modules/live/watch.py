@@ -32,6 +32,8 @@ class Watch:
         self.asked = False
         """Whether a second opinion is being asked for."""
         self.heard = now
+        self.told = float("-inf")
+        """When it was last said what we think of it."""
 
     def look(self, idle: float, limits: Limits) -> Health:
         """What is to be thought of it after `idle` silent heartbeats. FAIL is a suspicion, and changes nothing yet."""

@@ -1,1 +1,0 @@
-"""A backing store for content that is a directory of files, for whoever wants to see and copy them."""

@@ -1,0 +1,1 @@
+"""Backing stores of content that keep blobs one by one under their names: files, or objects in a bucket."""
