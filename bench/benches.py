@@ -103,7 +103,7 @@ def run(flux: Contender) -> Found:
 
 def stdout(flux: Contender) -> Found:
     """A job that says much, also when time is short: of a few lines nearly all is what `flux run` takes to start."""
-    return flux.measure(1, "stdout", "300000", "30000")
+    return flux.measure(1, "stdout", "300000", "30000", *(("--stream", "kept.{{id}}") if flux.ours else ()))
 
 
 def mpi(flux: Contender) -> Found:

@@ -94,6 +94,7 @@ FIGURES = (
     Figure("heal.slow", "the same, stopped, heartbeat 2 s", "s", Under(15)),
     Figure("run", "flux run true", "ms", Times(2)),
     Figure("stdout.lines", "lines through flux run (300,000)", "/s", Times(20)),
+    Figure("stdout.kept", "the same, kept in the key-value store", "/s", Times(20)),
     Figure("stdout.bytes", "bytes through flux run, lines of 1 KB", "/s"),
     Figure("mpi", "MPI hello, 4 ranks", "ms"),
     Figure("startup.kvs", "flux kvs get", "ms", Under(45)),

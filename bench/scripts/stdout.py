@@ -1,4 +1,6 @@
-"""stdout.py LINES KILOBYTES: what a job may say in a second, as `flux run` passes it on; none of it is lost."""
+"""stdout.py LINES KILOBYTES [OPTION ...]: what a job may say in a second, as `flux run` passes it on; none is lost.
+
+With the options its output is kept besides, where that is not always so."""
 
 from __future__ import annotations
 
@@ -20,11 +22,13 @@ def rate(count: int, words: list[str]) -> tuple[int, float]:
     return len(out), seconds
 
 
-def main(lines: int, kilobytes: int) -> None:
+def main(lines: int, kilobytes: int, *options: str) -> None:
     """Measures short lines and long ones."""
     _, seconds = rate(lines, ["seq", str(lines)])
     length, long = rate(kilobytes, ["sh", "-c", f"yes {KILOBYTE} | head -n {kilobytes}"])
-    print(json.dumps({"stdout.lines": lines / seconds, "stdout.bytes": length / long}))
+    _, kept = rate(lines, [*options, "seq", str(lines)])
+    found = {"stdout.lines": lines / seconds, "stdout.kept": lines / kept, "stdout.bytes": length / long}
+    print(json.dumps(found))
 
 
-main(int(sys.argv[1]), int(sys.argv[2]))
+main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

@@ -46,6 +46,8 @@ CLIENT = {
     "flux.wire.session",
 }
 """What every command that asks a broker is made of."""
+STREAM = {"flux.base.idset", "flux.base.iodata", "flux.kvs", "flux.kvs.where", "flux.stream", "_bisect", "bisect"}
+"""What commands need that write or read a stream."""
 LIBRARIES = {"flux.base", "flux.base.duration", "flux.base.invalid", "flux.runtime", "flux.runtime.wakeup"}
 """What the front end and the parsers need."""
 STANDARD = {"_heapq", "_locale", "_struct", "binascii", "errno", "gc", "heapq", "locale", "select", "struct"}
@@ -83,10 +85,19 @@ def modules(code: str, *words: str, uri: str = "") -> set[str]:
             {"flux.commands.kvs", "flux.base.treeobj", "flux.base.blobref"}
             | {"flux.kvs", "flux.kvs.reading", "flux.kvs.values", "flux.kvs.where", "flux.kvs.writing"},
         ),
+        ("stream put there", {"flux.commands.stream", *STREAM, "flux.stream.sending", "flux.stream.writer"}),
+        (
+            "stream get stream",
+            {"flux.commands.stream", *STREAM, "flux.commands.streamview", "flux.base.treeobj", "flux.base.blobref"}
+            | {"flux.runtime.descriptor"}
+            | {"flux.base.eventlog", "flux.base.streamlog", "flux.stream.reading", "flux.stream.reader"},
+        ),
     ],
 )
 def test_a_command_imports_what_it_is_allowed_to(session: Session, line: str, more: set[str]) -> None:
     session.flux("kvs", "put", "there=1")
+    session.flux("stream", "put", "stream")
+    session.flux("kvs", "unlink", "there") if line.startswith("stream put") else None
     found = modules(PROBE, *line.split(), uri=session.uri)
     assert found - modules(FOREIGN) - CLIENT - STANDARD == more
 

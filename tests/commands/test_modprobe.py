@@ -44,7 +44,7 @@ def test_it_shows_what_is_known_about_a_module() -> None:
         ("show -S x=nosuch kvs", "nosuch: no such module"),
         ("load nosuch", "nosuch: no such module or service"),
         ("remove nosuch", "module nosuch is not loaded"),
-        ("remove content", "content is still in use by kvs, kvs-watch"),
+        ("remove content", "content is still in use by kvs, kvs-watch, stream"),
         ("load -r x kvs", "--rank: error parsing range 'x'"),
         ("load -r 9 kvs", "ranks 9: this instance has ranks 0-3 only"),
     ],
@@ -78,7 +78,9 @@ def test_what_is_loaded_is_not_loaded_again(session: Session) -> None:
 
 
 def test_modules_are_loaded_and_removed_with_what_they_require(session: Session) -> None:
-    assert session.flux("modprobe", "remove", "--dry-run", "kvs-watch").out.split("\n")[:3] == [
+    assert session.flux("modprobe", "remove", "--dry-run", "kvs-watch").out == "remove kvs-watch\n"
+    assert session.flux("modprobe", "remove", "--dry-run", "kvs-watch", "stream").out.split("\n")[:4] == [
+        "remove stream",
         "remove kvs-watch",
         "remove kvs",
         "remove content-sqlite",

@@ -24,6 +24,7 @@ ARGUMENTS = {
     "barrier": ["x"],
     "kvs": ["get", "x"],
     "run": ["true"],
+    "stream": ["get", "x"],
     "exec": ["true"],
     "overlay": ["status"],
     "comms": ["info"],

@@ -1,7 +1,6 @@
 """Eventlogs (RFC 18): events with a name, a time and perhaps a context, one line of JSON each."""
 
 from errno import EINVAL
-from json import dumps
 from typing import Any, TypeAlias
 
 import msgspec
@@ -31,6 +30,8 @@ def checked(event: Any) -> Entry:
 
 def encode(event: Entry) -> str:
     """The line of an event."""
+    from json import dumps  # who only reads logs does without
+
     return dumps(event, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 

@@ -15,6 +15,7 @@ MODULES = (
     Entry("barrier"),
     Entry("reduce"),
     Entry("seq", ranks="0"),
+    Entry("stream", ranks="0", requires=("kvs", "content"), after=("kvs",)),
     Entry("rexec"),
     Entry("wreck"),
     Entry("modctl"),

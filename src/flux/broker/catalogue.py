@@ -31,6 +31,7 @@ BUILT_IN = {
     "reduce": "flux.modules.reduce.service",
     "rexec": "flux.modules.rexec.service",
     "seq": "flux.modules.seq.service",
+    "stream": "flux.modules.stream.service",
     "wreck": "flux.modules.wreck.service",
 }
 """Each name with the Python module that has its one Service."""

@@ -18,6 +18,7 @@ EXAMPLES = """\
   flux run -n 8 ./mpi_hello         eight tasks, spread evenly over the nodes
   flux run -N 4 -l hostname         one task on each of four nodes, each line with its task's number
   flux run -n 4 --output=out.{{taskid}} ./a.out
+  flux run --stream wave -n 8 ./a.out       (then `flux stream get -l wave`, also while it runs)
   flux run --env=-* --env=PATH --env=OMP_NUM_THREADS=2 ./a.out
 
 The exit code is the highest of the tasks', 128 and the signal for a task that a signal ended, 127 if there is no such
@@ -62,6 +63,9 @@ def parser() -> Parser:
     io.add_argument("--input", metavar="FILE", help="what the tasks read (our stdin)")
     io.add_argument("--output", metavar="TEMPLATE", help="file for stdout, such as out.{{id}}.{{taskid}} (our stdout)")
     io.add_argument("--error", metavar="TEMPLATE", help="file for stderr (as --output)")
+    io.add_argument(
+        "--stream", metavar="NAME", help="keep stdout and stderr in the key-value store, too, as `flux stream get NAME`"
+    )
     io.add_argument("-v", "--verbose", action="count", default=0, help="say the job's id; twice, where it runs")
     made.add_argument("command", nargs=REMAINDER, metavar="COMMAND ...", help="what to run")
     return made
@@ -80,6 +84,10 @@ def main(argv: list[str]) -> int:
         "cwd": _text(os.path.normpath(absolute(args.cwd or os.curdir))),
         "unbuffered": args.unbuffered,
     }
+    if args.stream:
+        from flux.stream.places import OUTPUT
+
+        job["stream"] = _text(args.stream) + OUTPUT
     fill_standard()
     with Flux() as handle:
         where = place(handle, args.ntasks, args.nodes, args.tasks_per_node)

@@ -15,6 +15,7 @@ CATEGORIES = {
     },
     "Data and events": {
         "kvs": "read and write the key-value store",
+        "stream": "write and read streams in the key-value store",
         "event": "publish and receive events",
         "content": "store and load blobs of any data",
         "dump": "write the key-value store to an archive",

@@ -5,7 +5,7 @@ It cuts between characters as well, so that text stays text (RFC 24) however it 
 from collections import deque
 from typing import Any, NamedTuple
 
-from flux.base.iodata import encode
+from flux.base.iodata import begun, encode
 
 LINE_MAX = 1 << 16
 """Bytes of an unfinished line that are held back; a longer line goes in pieces."""
@@ -71,16 +71,4 @@ def _cut(data: bytes, by_line: bool) -> int:
         cut = data.rfind(b"\n") + 1
         if cut or len(data) < LINE_MAX:
             return cut
-    return len(data) - _begun(data)
-
-
-def _begun(data: bytes) -> int:
-    """Bytes at the end that are the beginning of a UTF-8 character."""
-    for back in range(1, min(4, len(data) + 1)):
-        byte = data[-back]
-        if byte >= 0xC0:
-            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-            return back if back < length else 0
-        if byte < 0x80:
-            return 0
-    return 0
+    return len(data) - begun(data)

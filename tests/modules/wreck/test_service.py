@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from flux.base import treeobj
+from flux.base.streamlog import Fold
 from flux.modules.wreck.leader import PATIENCE
 from flux.testing.instance import SIMULATED, Face, SimInstance, simulate
 from flux.testing.network import ROUGH
@@ -408,3 +410,109 @@ def test_bad_requests_are_refused(topic: str, data: dict[str, Any], errnum: int)
         flux[0].leave(client)
 
     play(scenario, size=1)
+
+
+# -- output that is kept as a stream -----------------------------------------------------------------------------------
+
+
+def keeping(scenario: Scenario, size: int = 7, seed: int = 0) -> None:
+    spawn = FakeSpawn()
+
+    async def with_spawn(instance: SimInstance) -> None:
+        await scenario(instance, spawn)
+
+    simulate(with_spawn, size, seed, weather=ROUGH, modules=(*SIMULATED, "stream", "wreck"), spawn=spawn)
+
+
+async def kept(flux: SimInstance, key: str) -> tuple[dict[str, str], Fold]:
+    """What a stream has of each task's stdout, and how far it is."""
+    value = await flux[2].rpc("kvs.lookup", {"key": key, "namespace": "primary", "flags": 0})
+    fold, found = Fold(), dict[str, str]()
+    for said in fold.feed(treeobj.value_of(value["val"])):
+        if said.stream == "stdout":
+            found[said.rank] = found.get(said.rank, "") + said.data.decode()
+    return found, fold
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_jobs_output_is_kept_whole_and_is_there_when_the_job_is_over(seed: int) -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 3, 4, "0-3", stream="out.{{ntasks}}")
+        await job.hear("start")
+        for number in range(20):
+            for task, process in enumerate(by_task(spawn)):
+                process.say("stdout", b"%d:%d\n" % (task, number))
+            await asyncio.sleep(0.01)
+        for process in by_task(spawn):
+            process.exit(0)
+        await job.end()
+        found, fold = await kept(flux, "out.4")
+        assert found == {str(task): job.output(task) for task in range(4)}
+        assert found["3"].endswith("3:19\n")
+        assert (fold.ended, fold.remarks) == (True, [])
+        await flux.settle()
+        await nothing_left(flux)
+
+    keeping(scenario, seed=seed)
+
+
+def test_a_job_whose_stream_is_refused_does_not_begin() -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        await flux[0].rpc(
+            "kvs.commit",
+            {"namespace": "primary", "flags": 0, "ops": [{"key": "x", "flags": 0, "dirent": treeobj.val(b"")}]},
+        )
+        with pytest.raises(FileExistsError, match="x: is there already"):
+            await Job(flux, 3, 1, "3", stream="x").hear("accept")
+        assert spawn.processes == []
+        await flux.settle()
+        await nothing_left(flux)
+
+    keeping(scenario)
+
+
+def test_a_client_that_leaves_ends_the_stream_of_its_job() -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 3, 2, "0-1", stream="x")
+        await job.hear("start")
+        by_task(spawn)[0].say("stdout", b"before\n")
+        await flux.settle()
+        flux[3].leave(job.client)
+        await flux.settle()
+        die(spawn)
+        await flux.settle()
+        found, fold = await kept(flux, "x")
+        assert (found["0"], fold.ended) == ("before\n", True)
+        await flux.settle()
+        await nothing_left(flux)
+
+        early = Job(flux, 3, 1, "3", stream="y")
+        flux[3].leave(early.client)
+        await flux.settle()
+        assert len(spawn.processes) == 2
+        await flux.settle()
+        await nothing_left(flux)
+
+    keeping(scenario)
+
+
+def test_a_job_goes_on_without_its_stream_when_that_cannot_be_written() -> None:
+    async def scenario(flux: SimInstance, spawn: FakeSpawn) -> None:
+        job = Job(flux, 3, 1, "3", stream="x")
+        await job.hear("start")
+        await flux[0].rpc("module.remove", {"name": "stream"})
+        told = await job.hear("exception")
+        assert told == {
+            "severity": 2,
+            "type": "stream",
+            "note": "output is not kept any more: stream was unloaded",
+            "tasks": "",
+        }
+        by_task(spawn)[0].say("stdout", b"after\n")
+        by_task(spawn)[0].exit(0)
+        assert (await job.end())["status"] == 0
+        assert job.output(0) == "after\n"
+        await flux.settle()
+        await nothing_left(flux)
+
+    keeping(scenario)

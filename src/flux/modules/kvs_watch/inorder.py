@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
-AHEAD = 64
-"""Blobs of one watcher that are loaded at the same time."""
+AHEAD, AHEAD_IN_WINDOW = 64, 4
+"""Blobs of one watcher that are loaded at the same time; and of one that takes only so many bytes."""
 
 
 class Place(Generic[T]):
@@ -45,12 +46,20 @@ class InOrder(Generic[T]):
 
 
 class Outbox:
-    """Things to do in order, some of which need a blob first. Blobs are loaded some ahead."""
+    """Things to do in order, some of which need a blob first. Blobs are loaded some ahead.
 
-    __slots__ = ("_begun", "_load", "_places", "_unbegun", "_with_blob")
+    With a window of so many bytes, none is loaded beyond those until there is room again; the few that are loaded
+    then come all the same.
+    """
 
-    def __init__(self, load: Callable[[str, Callable[[Any], None]], None], with_blob: Callable[[Any], None]) -> None:
+    __slots__ = ("_ahead", "_begun", "_load", "_places", "_room", "_unbegun", "_with_blob")
+
+    def __init__(
+        self, load: Callable[[str, Callable[[Any], None]], None], with_blob: Callable[[Any], None], window: int = 0
+    ) -> None:
         self._load, self._with_blob = load, with_blob
+        self._room: float = window or inf
+        self._ahead = AHEAD_IN_WINDOW if window else AHEAD
         self._places: deque[Place[Callable[[], None]]] = deque()
         self._unbegun: deque[Place[Callable[[], None]]] = deque()
         self._begun = 0
@@ -69,6 +78,12 @@ class Outbox:
         self._unbegun.append(place)
         self._flush()
 
+    def make_room(self, size: int) -> None:
+        """There is room for so much more; or less, if it is negative."""
+        self._room += size
+        if size > 0:
+            self._flush()
+
     def clear(self) -> None:
         """Nobody waits any more."""
         self._places.clear()
@@ -80,7 +95,7 @@ class Outbox:
             self._begun -= bool(place.ref)
             if place.answer is not None:
                 place.answer()
-        while self._unbegun and self._begun < AHEAD:
+        while self._unbegun and self._begun < self._ahead and self._room > 0:
             self._begun += 1
             self._begin(self._unbegun.popleft())
 

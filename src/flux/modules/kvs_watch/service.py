@@ -22,15 +22,30 @@ class KVSWatch(Service):
 
     async def start(self) -> None:
         self.namespaces: dict[str, Watched] = {}
+        self._windowed: dict[tuple[bytes, int], Watching] = {}
+        """Those whose callers give credits, by sender and matchtag."""
 
     @request(allow=USER)
-    def lookup(self, call: Call, *, key: str, namespace: str, flags: int) -> Later:
-        """Gives what is at a key and, as the flags say, what becomes of it."""
+    def lookup(self, call: Call, *, key: str, namespace: str, flags: int, window: int = 0) -> Later:
+        """Gives what is at a key and, as the flags say, what becomes of it.
+
+        Of a value in parts (STREAM, APPEND), about `window` bytes come before the caller gives credits (ours).
+        """
         check(flags, call.request.streaming)
         key = normal(key)
         watched = self.namespaces.setdefault(namespace, Watched(namespace))
-        Watching(self, call, watched).begin(key, flags)
+        watching = Watching(self, call, watched)
+        if window > 0:
+            self._windowed[call.key] = watching
+        watching.begin(key, flags, window)
         return LATER
+
+    @request(allow=USER)
+    def credit(self, call: Call, *, matchtag: int, size: int) -> None:
+        """The sender has dealt with so many bytes of what its request `matchtag` has brought."""
+        watching = self._windowed.get((call.sender, matchtag))
+        if watching is not None:
+            watching.watcher.credit(size)
 
     # -- roots ------------------------------------------------------------------------------------------------------
 
@@ -67,8 +82,9 @@ class KVSWatch(Service):
         for watched in self.namespaces.values():
             self.ask_root(watched)
 
-    def leave(self, watched: Watched, watcher: Watcher) -> None:
+    def leave(self, watched: Watched, watcher: Watcher, call: Call) -> None:
         """Somebody watches no more. A namespace that nobody watches is not followed."""
+        self._windowed.pop(call.key, None)
         watched.remove(watcher)
         if not watched.watchers and self.namespaces.get(watched.name) is watched:
             del self.namespaces[watched.name]

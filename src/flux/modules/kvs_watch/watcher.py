@@ -43,7 +43,7 @@ class Ways(Protocol):
 class Watcher:
     """Who asked for a key. What it looks at is taken in the order of the roots."""
 
-    def __init__(self, key: str, flags: int, ways: Ways) -> None:
+    def __init__(self, key: str, flags: int, ways: Ways, window: int = 0) -> None:
         self.key, self.flags = key, flags
         self.ended = False
         """Whether it is known what it is told last: nothing that is found later counts."""
@@ -57,7 +57,7 @@ class Watcher:
         self._inline: Treeobj | None = None
         """The value, as long as it is not in blobs."""
         self._lookups: InOrder[Found] = InOrder(self._take)
-        self._outbox = Outbox(ways.load, self._part)
+        self._outbox = Outbox(ways.load, self._part, window)
 
     @property
     def patient(self) -> bool:
@@ -81,6 +81,10 @@ class Watcher:
     def fail(self, errnum: int, text: str = "") -> None:
         """There will be no more roots to look at."""
         self._lookups.expect()(Found(None, errnum, text))
+
+    def credit(self, size: int) -> None:
+        """It has dealt with so many bytes."""
+        self._outbox.make_room(size)
 
     def close(self) -> None:
         """Nobody listens any more."""
@@ -161,6 +165,7 @@ class Watcher:
         if loaded.errnum:
             self._ways.end(loaded.errnum, loaded.text)
         else:
+            self._outbox.make_room(-len(loaded.blob))
             self._ways.answer(treeobj.val(loaded.blob))
 
     def _end(self, errnum: int, text: str = "") -> None:

@@ -21,20 +21,20 @@ class Watching:
     def __init__(self, service: "KVSWatch", call: Call, watched: Watched) -> None:
         self._service, self._call, self._watched = service, call, watched
 
-    def begin(self, key: str, flags: int) -> None:
+    def begin(self, key: str, flags: int, window: int) -> None:
         """Begins to watch."""
         watched = self._watched
-        self._watcher = Watcher(key, flags, self)
-        watched.add(self._watcher)
+        self.watcher = Watcher(key, flags, self, window)
+        watched.add(self.watcher)
         self._call.on_close = self._leave
         if watched.known:
-            self._watcher.look(watched.ref, watched.seq)
+            self.watcher.look(watched.ref, watched.seq)
         else:
             self._service.ask_root(watched)
 
     def _leave(self) -> None:
-        self._watcher.close()
-        self._service.leave(self._watched, self._watcher)
+        self.watcher.close()
+        self._service.leave(self._watched, self.watcher, self._call)
 
     # -- the ways of a watcher --------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from errno import EEXIST, EHOSTUNREACH, EINVAL, ENOENT
+from errno import EEXIST, EHOSTUNREACH, EINVAL, ENODATA, ENOENT
 from typing import Any
 
 import msgspec
@@ -11,10 +11,12 @@ import msgspec
 from flux.base.duration import parse_fsd
 from flux.base.idset import IDset
 from flux.base.jobid import JobID
+from flux.base.mustache import job_tags, render
 from flux.modules.wreck.actions import Action, Again, Answer, Ask, Over, Release, Start
 from flux.modules.wreck.hosted import Hosted
 from flux.modules.wreck.ids import JobIDs
-from flux.modules.wreck.leader import Leader
+from flux.modules.wreck.kept import STREAMS, Kept
+from flux.modules.wreck.leader import NOTED, Leader
 from flux.runtime import rundir
 from flux.service import ALL, LATER, Call, Later, Service, request
 from flux.service.kit import LOG_ERR, LOG_WARNING
@@ -39,6 +41,11 @@ class Led:
         """What its first node is told."""
         self.attending: dict[int, tuple[int, Call]] = {}
         """By node, with how often it has asked."""
+        self.kept: Kept | None = None
+        """Its output, if that is kept as a stream; and the request that keeps it."""
+        self.keeping = 0
+        self.held: list[Action] = []
+        """What is done when the stream has ended: the end of the job."""
 
 
 class Wreck(Service):
@@ -74,8 +81,13 @@ class Wreck(Service):
         ntasks: int = 1,
         ranks: str = "",
         unbuffered: bool = False,
+        stream: str = "",
     ) -> Later:
-        """Runs a command on `ranks` (RFC 22; ours unless said) and tells all that becomes of it (see `Leader`)."""
+        """Runs a command on `ranks` (RFC 22; ours unless said) and tells all that becomes of it (see `Leader`).
+
+        With `stream` its output is also kept, as a stream at that key, in which {{id}} and the like are replaced. If
+        that is refused, so is the job.
+        """
         if not command:
             raise OSError(EINVAL, "no command")
         made = plan(ntasks, self._ranks(ranks))
@@ -93,9 +105,16 @@ class Wreck(Service):
             window=max(LEAST_WINDOW, WINDOW // len(made.ranks)),
         )
         led = self._led[id] = Led(Leader(id, made, self._patience), call, job)
-        call.on_close = lambda: self._do(led, led.leader.abandoned())
-        self._do(led, led.leader.begin())
+        if stream:
+            tags = job_tags(id, command[0].rpartition("/")[2], len(made.ranks), ntasks)
+            self._keep(led, render(stream, tags, lambda tag: None))
+        else:
+            self._begin(led)
         return LATER
+
+    def _begin(self, led: Led) -> None:
+        led.call.on_close = lambda: self._do(led, led.leader.abandoned())
+        self._do(led, led.leader.begin())
 
     @request()
     def write(self, call: Call, *, id: int, io: dict[str, Any]) -> None:
@@ -105,8 +124,13 @@ class Wreck(Service):
     @request()
     def ack(self, call: Call, *, id: int, seq: dict[str, int]) -> None:
         """The client has the output of each node up to a number."""
-        if id in self._led:
-            self._do_for(id, lambda leader: leader.acknowledge(seq))
+        if id not in self._led:
+            return
+        kept = self._led[id].kept
+        if kept is not None:
+            kept.acknowledged(seq)
+            seq = kept.both
+        self._do_for(id, lambda leader: leader.acknowledge(seq))
 
     @request()
     def kill(self, call: Call, *, id: int, signum: int) -> None:
@@ -122,6 +146,52 @@ class Wreck(Service):
     def stats_get(self, call: Call) -> dict[str, Any]:
         """Jobs that this broker leads, and jobs with tasks here."""
         return super().stats_get(call) | {"led": len(self._led), "hosted": len(self._hosted)}
+
+    # -- output that is kept ----------------------------------------------------------------------------------------
+
+    def _keep(self, led: Led, key: str) -> None:
+        """Opens the stream of a job, which begins then."""
+        ntasks = led.leader.plan.ntasks
+        kept = led.kept = Kept(ntasks)
+
+        def told(response: Response) -> None:
+            if response.errnum and not kept.begun:
+                del self._led[led.leader.id]
+                led.call.refuse(response.errnum, response.text())
+            elif response.errnum:
+                self._keep_no_more(led, "" if response.errnum == ENODATA else response.text() or "lost")
+            else:
+                begins = not kept.begun
+                self._send_kept(led, kept.credited(response.body()["credits"]))
+                if begins:
+                    self._begin(led)
+                else:
+                    self._do(led, led.leader.acknowledge(kept.both))
+
+        asked = {"key": key, "streams": list(STREAMS), "ranks": str(IDset(range(ntasks)))}
+        led.keeping = self.send_request("stream.open", asked, told, flags=STREAMING)
+        led.call.on_close = lambda: self._forget_opening(led)
+
+    def _forget_opening(self, led: Led) -> None:
+        """The client does not wait for the stream to be open."""
+        self.forget_request(led.keeping)
+        self.notify("stream.cancel", {"matchtag": led.keeping})
+        self._led.pop(led.leader.id, None)
+
+    def _send_kept(self, led: Led, messages: Iterable[dict[str, Any]]) -> None:
+        for message in messages:
+            self.notify("stream.write", {"matchtag": led.keeping, **message})
+
+    def _keep_no_more(self, led: Led, why: str) -> None:
+        """The stream has ended, or cannot be written any more, which the job does without."""
+        kept, led.kept = led.kept, None
+        if why:
+            note = {"severity": NOTED, "type": "stream", "note": f"output is not kept any more: {why}", "tasks": ""}
+            led.call.respond({"id": led.leader.id, "type": "exception", "data": note})
+        if kept is not None:
+            self._do(led, led.leader.acknowledge(kept.client))
+        held, led.held = led.held, []
+        self._do(led, held)
 
     # -- between brokers: the leader's side -------------------------------------------------------------------------
 
@@ -174,9 +244,15 @@ class Wreck(Service):
         self._do(led, what(led.leader))
 
     def _do(self, led: Led, actions: Iterable[Action]) -> None:
+        actions = iter(actions)
         for action in actions:
             match action:
+                case Answer("finish") if led.kept is not None:
+                    led.held = [action, *actions]
+                    self._send_kept(led, led.kept.finish())
                 case Answer(type, data):
+                    if type == "output" and led.kept is not None:
+                        self._send_kept(led, led.kept.output(data["node"], data["seq"], data["io"]))
                     led.call.respond({"id": led.leader.id, "type": type, "data": data})
                 case Start():
                     self._start(led, action)
