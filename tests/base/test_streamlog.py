@@ -95,7 +95,7 @@ def test_pieces_are_small_and_make_the_whole(parts: list[bytes], most: int) -> N
     assert len(rest) < 4
 
 
-@given(st.text(st.characters(exclude_characters="\0"), min_size=1), st.integers(4, 9), st.integers(4, 7))
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), st.integers(4, 9), st.integers(4, 7))
 def test_text_stays_text_however_it_is_written(text: str, most: int, step: int) -> None:
     data = text.encode()
     pieces = Pieces(most)

@@ -136,6 +136,16 @@ def test_a_program_may_run_on_another_rank_and_without_input(session: Session) -
     assert session.flux("stream", "get", "there").out == "2\n"
 
 
+def test_a_program_may_have_its_input_from_a_file_or_from_us(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("b\na\n")
+    assert session.flux("stream", "run", "-i", str(tmp_path / "data"), "sorted", "sort") == (0, "", "")
+    assert session.flux("stream", "get", "sorted").out == "a\nb\n"
+    assert session.flux("stream", "run", "-ti", "-", "sorted", "sort", stdin="d\nc\n") == (0, "", "")
+    assert session.flux("stream", "get", "sorted").out == "c\nd\n"
+    ended = session.flux("stream", "run", "-i", "/no/such", "sorted", "sort")
+    assert ended == (1, "", "flux-stream: /no/such: No such file or directory\n")
+
+
 def test_a_program_that_cannot_be_run_is_named(session: Session) -> None:
     done = session.flux("stream", "run", "nope", "--", "no-such-program")
     assert done.code == 127

@@ -83,7 +83,7 @@ def put(handle: Flux, args: Namespace) -> None:
     """Runs `flux stream put`."""
     from flux.stream.writer import Writer
 
-    source = 0 if args.file == "-" else _open(args.file)
+    source = _source(args.file)
     mode = "w" if args.truncate else "a" if args.append or args.writers else "x"
     writer = Writer(
         handle,
@@ -100,7 +100,9 @@ def put(handle: Flux, args: Namespace) -> None:
         writer.close(end=not args.keep_open)
 
 
-def _open(path: str) -> int:
+def _source(path: str) -> int:
+    if path == "-":
+        return 0
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -181,7 +183,9 @@ def _remarked(name: str, remarks: list[str]) -> int:
 def _run_options(made: Parser) -> None:
     made.usage = "flux stream run [OPTIONS] NAME -- COMMAND [ARGUMENT ...]"
     made.add_argument("-t", "--truncate", action="store_true", help="begin streams anew that may be there")
-    made.add_argument("-n", "--no-input", action="store_true", help="the program has no input")
+    feed = made.add_mutually_exclusive_group()
+    feed.add_argument("-i", "--input", metavar="FILE", help="its input, to the end of FILE (-, standard input)")
+    feed.add_argument("-n", "--no-input", action="store_true", help="the program has no input")
     made.add_argument("-r", "--rank", type=count, metavar="N", help="run it on another rank than this broker's")
     made.add_argument("-C", "--cwd", metavar="DIR", help="directory to run in (this one)")
     made.add_argument("name", metavar="NAME")
@@ -198,7 +202,9 @@ def run(handle: Flux, args: Namespace) -> int:
         raise OSError(EINVAL, "run: a command is required" if not words else f"run: {words[0]}: options go before NAME")
     command = command_create(words, cwd=args.cwd and os.path.abspath(args.cwd))
     rank = handle.get_rank() if args.rank is None else args.rank
-    program = Program(handle, args.name, "w" if args.truncate else "x", args.namespace, feed=not args.no_input)
+    source = None if args.input is None else _source(args.input)
+    mode = "w" if args.truncate else "x"
+    program = Program(handle, args.name, mode, args.namespace, feed=not args.no_input, source=source)
     remote = program.run(command, rank)
     if remote.error is not None:
         complain("flux-stream", f"{words[0]}: {remote.error.strerror}")
@@ -289,7 +295,9 @@ COMMANDS = {
     "run": Command(
         run,
         "Run a program whose stdio are streams: NAME.input, NAME.output",
-        "  flux stream run calc -- bc -l\n  echo 2^64 | flux stream put -a -s stdin calc.input\n",
+        "  flux stream run calc -- bc -l               input comes from whoever attaches or writes to calc.input:\n"
+        "  echo 2^64 | flux stream put -a -s stdin calc.input\n"
+        "  flux stream run -i data sum -- sort -n      input comes from a file\n",
         _run_options,
     ),
     "attach": Command(

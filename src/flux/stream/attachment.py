@@ -1,15 +1,15 @@
 """Being with a program whose stdio are streams: its output comes here, what is typed here goes to it."""
 
-import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flux.base.streamlog import Said
-from flux.constants import FLUX_KVS_TREEOBJ, FLUX_KVS_WAITCREATE, FLUX_POLLIN
+from flux.constants import FLUX_KVS_TREEOBJ, FLUX_KVS_WAITCREATE
 from flux.kvs.reading import exists, get_key_direct
 from flux.kvs.watch import watch_rpc
+from flux.stream.feeder import Feeder
 from flux.stream.places import EXIT_CODE, INPUT, OUTPUT
 from flux.stream.reading import Reading
 from flux.stream.source import Source
@@ -17,8 +17,6 @@ from flux.stream.writer import Writer
 
 if TYPE_CHECKING:
     from flux.core.handle import Flux
-
-CHUNK = 1 << 16
 
 
 class Attachment:
@@ -31,7 +29,7 @@ class Attachment:
         if wait:
             watch_rpc(flux_handle, name + OUTPUT, FLUX_KVS_WAITCREATE | FLUX_KVS_TREEOBJ, namespace).get()
         self._reading = Reading(name + OUTPUT, namespace, follow=True, wait=False, tail=None)
-        self._input: Writer | None = None
+        self._input: Feeder | None = None
         self._error: OSError | None = None
 
     @property
@@ -46,7 +44,7 @@ class Attachment:
         Source(self._handle, self._reading, self._said, self._ended)
         self._handle.reactor_run()
         if self._input is not None:
-            self._input.close(end=False)
+            self._input.stop()
         if self._error is not None:
             raise self._error
         with suppress(FileNotFoundError):
@@ -56,24 +54,10 @@ class Attachment:
     def _open_input(self) -> None:
         """Begins to read our stdin, unless its input has ended."""
         with suppress(FileExistsError):
-            self._input = Writer(self._handle, self._name + INPUT, "a", namespace=self._namespace, streams=("stdin",))
+            writer = Writer(self._handle, self._name + INPUT, "a", namespace=self._namespace, streams=("stdin",))
             # In the background, reading the terminal is an error that we see, not a signal that stops us.
             signal.signal(signal.SIGTTIN, signal.SIG_IGN)
-            self._watcher = self._handle.fd_watcher_create(0, lambda *_: self._read(), FLUX_POLLIN)
-            self._watcher.unref().start()
-
-    def _read(self) -> None:
-        data = b""
-        with suppress(OSError):  # no stdin at all, or a terminal that is not ours
-            try:
-                data = os.read(0, CHUNK)
-            except BlockingIOError:
-                return
-        if self._input is not None and data:
-            self._input.write(data)
-        elif self._input is not None:
-            self._watcher.stop()
-            self._input.close()
+            self._input = Feeder(self._handle, 0, writer)
 
     def _said(self, said: Said) -> bool:
         self._show(said)

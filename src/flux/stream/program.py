@@ -8,6 +8,7 @@ from flux.base import waitstatus
 from flux.base.streamlog import Said
 from flux.core.remote import Remote
 from flux.kvs.writing import KVSTxn
+from flux.stream.feeder import Feeder
 from flux.stream.places import EXIT_CODE, INPUT, OUTPUT
 from flux.stream.reading import Reading
 from flux.stream.source import Source
@@ -20,20 +21,32 @@ if TYPE_CHECKING:
 class Program:
     """Runs by way of the broker, and writes to `name`.output; what is written to `name`.input is its stdin."""
 
-    def __init__(self, flux_handle: "Flux", name: str, mode: str, namespace: str | None, *, feed: bool = True) -> None:
-        """`mode` is that of a Writer; without `feed` its stdin is empty."""
+    def __init__(
+        self,
+        flux_handle: "Flux",
+        name: str,
+        mode: str,
+        namespace: str | None,
+        *,
+        feed: bool = True,
+        source: int | None = None,
+    ) -> None:
+        """`mode` is that of a Writer; without `feed` its stdin is empty; `source` is a descriptor it is read from."""
         self._handle, self._name, self._namespace = flux_handle, name, namespace
         self._source: Source | None = None
         self._room, self._taken = 0, 0
         self._feed = feed
         if feed:  # first, for who sees the output wants to know where input goes
-            Writer(flux_handle, name + INPUT, mode, namespace=namespace, streams=("stdin",)).close(end=False)
+            writer = Writer(flux_handle, name + INPUT, mode, namespace=namespace, streams=("stdin",))
+            if source is None:
+                writer.close(end=False)
         try:
             self._output = Writer(flux_handle, name + OUTPUT, mode, namespace=namespace, streams=("stdout", "stderr"))
         except OSError:
             if feed:
                 self._remove_input()
             raise
+        self._feeder = Feeder(flux_handle, source, writer) if feed and source is not None else None
 
     def _remove_input(self) -> None:
         with KVSTxn(self._handle, namespace=self._namespace) as txn:
@@ -48,6 +61,8 @@ class Program:
         self._handle.reactor_run()
         if self._source is not None:
             self._source.close()
+        if self._feeder is not None:
+            self._feeder.stop()
         with KVSTxn(self._handle, namespace=self._namespace) as txn:
             txn.put(self._name + EXIT_CODE, exit_code(remote))
         self._output.close()
