@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.contender import environment
-from interop import cases, dump_cases, lost_cases, report, tree_cases
+from interop import cases, dump_cases, kvs_cases, lost_cases, report, tree_cases
 from interop.normal import Said
 from interop.outcome import Outcome
 from interop.scene import Scene
 from interop.session import session, try_case
 
-SCENES = (Scene((*cases.CASES, *tree_cases.CASES)), dump_cases.SCENE, lost_cases.SCENE)
+SCENES = (Scene((*cases.CASES, *kvs_cases.CASES, *tree_cases.CASES)), dump_cases.SCENE, lost_cases.SCENE)
 OURS = str(Path(sys.executable).with_name("flux"))
 
 

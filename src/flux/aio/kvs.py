@@ -140,6 +140,10 @@ async def namespace_create(
     handle: Handle, namespace: str, owner: int | None = None, flags: int = 0, rootref: str = ""
 ) -> None:
     """Creates a namespace, empty or with a root, for a user id; for who calls if none is given."""
+    if not rootref:
+        from flux.kvs.namespaces import empty_root
+
+        rootref = empty_root((await handle.rpc("attr.get", {"name": "content.hash"}))["value"])
     owner = getuid() if owner is None else owner
     payload = {"namespace": namespace, "rootref": rootref, "owner": owner, "flags": flags}
     await handle.rpc("kvs.namespace-create", payload, nodeid=0)

@@ -3,6 +3,9 @@
 from os import getuid
 from typing import TYPE_CHECKING
 
+from flux.base import treeobj
+from flux.base.blobref import BlobHash
+
 if TYPE_CHECKING:
     from flux.core.handle import Flux
     from flux.rpc import RPC
@@ -19,6 +22,7 @@ def namespace_create_async(
     flux_handle: "Flux", namespace: str, owner: int | None = None, flags: int = 0, rootref: str = ""
 ) -> "RPC":
     """As `namespace_create`, as a future."""
+    rootref = rootref or empty_root(flux_handle.attr_get("content.hash"))
     owner = getuid() if owner is None else owner
     payload = {"namespace": namespace, "rootref": rootref, "owner": owner, "flags": flags}
     return flux_handle.rpc("kvs.namespace-create", payload, 0)
@@ -42,3 +46,8 @@ def namespace_list(flux_handle: "Flux") -> list[str]:
 def namespace_list_async(flux_handle: "Flux") -> "RPC":
     """The namespaces, as a future: {"namespaces": [{"namespace", "owner", "flags"}]}."""
     return flux_handle.rpc("kvs.namespace-list")
+
+
+def empty_root(content_hash: str) -> str:
+    """The blobref of an empty directory, given the attribute content.hash."""
+    return BlobHash(content_hash).blobref(treeobj.encode(treeobj.directory()))

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from errno import ENODATA
+from errno import EINVAL, ENODATA
+from os import strerror
 from typing import TYPE_CHECKING, Any
 
 from flux.base import treeobj
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 def watch_rpc(flux_handle: "Flux", key: str, flags: int, namespace: str | None = None) -> RPC:
     """Asks for a key and what becomes of it. Each answer is {"val": tree object}; ENODATA ends them."""
+    if not key:
+        raise OSError(EINVAL, strerror(EINVAL), key)
     payload = {"key": key, "namespace": namespace_or_default(namespace), "flags": flags}
     streaming = FLUX_RPC_STREAMING if flags & (FLUX_KVS_WATCH | FLUX_KVS_STREAM) else 0
     return flux_handle.rpc("kvs-watch.lookup", payload, FLUX_NODEID_ANY, streaming)

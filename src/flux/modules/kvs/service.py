@@ -114,12 +114,12 @@ class KVS(Fences):
         _check_namespace(namespace, flags)
         owner = owner & NOBODY
         root = Root(namespace, rootref, 0, os.getuid() if owner == NOBODY else owner, flags)
-        if not rootref:
-            root.ref = await self._empty()
-        elif not is_blobref(rootref):
+        if rootref and not is_blobref(rootref):
             raise OSError(EINVAL, f"not a blobref: {rootref:.80}")
+        empty = await self._empty()  # of which clients take it that it is there
+        root.ref = rootref or empty
         if namespace in self._committers:
-            raise OSError(EEXIST, f"namespace {namespace} exists already")
+            raise OSError(EEXIST, os.strerror(EEXIST))
         self._open(root.described())
         try:
             await self._remember(root)
