@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from flux.base import treeobj
 from flux.base.blobref import is_blobref
 from flux.base.treeobj import Treeobj
+from flux.commands.complaint import about
 from flux.commands.parser import Parser, command_parser, count
 from flux.constants import (
     FLUX_KVS_APPEND,
@@ -139,7 +140,7 @@ def snapshot(text: str | None, key: str) -> Treeobj | None:
         return None
     if is_blobref(text):
         return treeobj.dirref(text)
-    with named(key):
+    with about(key):
         return treeobj.decode(os.fsencode(text))
 
 
@@ -170,7 +171,7 @@ def put(handle: Flux, args: Namespace) -> None:
         if value == b"-" and (args.raw or args.treeobj):
             value = sys.stdin.buffer.read()
         if args.treeobj:
-            with named(key):
+            with about(key):
                 txn.stage(key, treeobj.decode(value))
         else:
             txn.stage(key, treeobj.val(value), FLUX_KVS_APPEND if args.append else 0)
@@ -439,7 +440,7 @@ def _no_options(made: Parser) -> None:
 
 @contextmanager
 def named(key: str) -> Iterator[None]:
-    """Puts the key before what is wrong with it."""
+    """Says what a service refuses in the words that scripts know, with the key before them."""
     try:
         yield
     except OSError as error:
