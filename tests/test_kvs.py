@@ -231,7 +231,7 @@ def test_a_snapshot_can_be_looked_into(h: Flux, uri: str) -> None:
     Kvs(uri, "put", "a.b=2")
     assert Kvs(uri, "get", "--at", then, "a.b").out == "1\n"
     assert Kvs(uri, "dir", "--at", then, "a").out == "a.b = 1\n"
-    assert Kvs(uri, "get", "--at", "{", "a.b").err == "flux-kvs: a.b: Invalid argument\n"
+    assert Kvs(uri, "get", "--at", "{", "a.b").err == "flux-kvs: a.b: tree object is not JSON\n"
 
 
 def test_appends_add_up(h: Flux, uri: str) -> None:
@@ -315,7 +315,7 @@ def test_roots_and_versions(h: Flux, uri: str) -> None:
         (["dir", "nope"], "nope: No such file or directory"),
         (["put", "a"], "put: you must specify a value as key=value"),
         (["put", ".=1"], "flux_kvs_commit: Invalid argument"),
-        (["put", "-t", "a={"], "a: Invalid argument"),
+        (["put", "-t", "a={"], "a: tree object is not JSON"),
         (["version", "-N", "none"], "flux_kvs_get_version: Operation not supported"),
         (["wait", "-N", "none", "1"], "flux_kvs_wait_version: Operation not supported"),
         (["getroot", "-b", "-N", "none"], "flux_kvs_getroot_get_blobref: Operation not supported"),

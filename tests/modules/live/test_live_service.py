@@ -183,3 +183,17 @@ def test_nobody_has_failed_because_one_says_so_who_was_cut_off_when_it_thought_s
         assert await flux[0].rpc("live.status") == {"fail": [2]}  # found out by those who are there
 
     simulate(scenario, 3, **CHAIN)
+
+
+def test_who_cannot_reach_rank_0_itself_goes_below_another_of_its_children() -> None:
+    async def scenario(flux: SimInstance) -> None:
+        await flux.settle()
+        wall = Wall([flux[1].uuid], [flux[0].uuid], silent=True)
+        flux.network.raise_wall(wall)
+        await asyncio.sleep(60)
+        assert [claim.rank for claim in flux[1].node.above.line] == [2, 0]
+        assert [(await flux[rank].rpc("broker.ping", nodeid=0))["rank"] for rank in (1, 3, 4)] == [0, 0, 0]
+        assert "fail" not in await flux[0].rpc("live.status")
+        flux.network.lift(wall)
+
+    simulate(scenario, 5, topo="kary:2")

@@ -15,8 +15,9 @@ from flux.overlay.lifecycle import State
 from flux.overlay.node import AGAIN, IN_ORDER
 from flux.overlay.notices import Gone, Moved, Notice
 from flux.overlay.router import UPWARD
+from flux.overlay.routes import Claim
 from flux.service import ALL, Call, Service, event, request
-from flux.service.kit import LOG_CRIT, LOG_WARNING
+from flux.service.kit import LOG_CRIT, LOG_INFO, LOG_WARNING
 from flux.wire.message import RING, Control, Event, Response
 
 PERIOD, SLOW, FAIL = "heartbeat.period", "live.slow-idle", "live.max-idle"
@@ -88,10 +89,14 @@ class Live(Service):
         return {str(watch.rank): {"idle": self._silence(link), "state": str(watch.health)} for link, watch in watched}
 
     @request()
-    def vouch(self, call: Call, *, uuid: str) -> None:
-        """Says that this broker lives, if it is the one that is meant; ESTALE if it has come in that one's place."""
+    def vouch(self, call: Call, *, uuid: str) -> dict[str, Any]:
+        """Says that this broker lives, if it is the one that is meant, and names its children (`children`, ranks).
+
+        ESTALE if it has come in that one's place.
+        """
         if uuid != self.host.uuid:
             raise OSError(ESTALE, f"rank {self.host.rank} is another broker now")
+        return {"children": self._node.children.ranks}
 
     @request()
     def accuse(self, call: Call, *, rank: int, before: int, accuser: int, seen: int) -> None:
@@ -203,6 +208,8 @@ class Live(Service):
         if health is Health.FAIL:
             if watch.rank == 0 and not watch.hopeless(idle, self._limits):
                 self._change(watch, Health.SLOW)  # without it there is no session: it is waited for
+                if watch.certain(idle, self._limits) and not watch.asked:
+                    self.run(self._go_round(link, watch))
             elif watch.certain(idle, self._limits):
                 self._failed(link, watch)
             elif not watch.asked:
@@ -231,6 +238,31 @@ class Live(Service):
         timer = self.host.after(self._period, lambda: self._settle(link, watch, alive=False))
         uuid = link.removeprefix(UPWARD).decode()
         self.send_request("live.vouch", {"uuid": uuid}, told, nodeid=RING | watch.rank)
+
+    async def _go_round(self, link: bytes, watch: Watch) -> None:
+        """Goes below another child of a silent rank 0, if the ring says that it lives: only our way to it is broken.
+
+        All of it goes round the ring. Whatever fails is tried again at the next beat.
+        """
+        watch.asked = True
+        try:
+            vouched = await self._around("live.vouch", 0, {"uuid": link.removeprefix(UPWARD).decode()})
+            others = [rank for rank in vouched["children"] if rank != self.host.rank and not self._reached(rank)]
+            if not others:
+                return
+            rank = others[int(self.host.now() / self._period) % len(others)]
+            found = await self._around("overlay.open", rank, {})
+            await self.host.port("uplink").move(Claim(rank, found["uuid"], 0, found["card"]))
+        except (OSError, TimeoutError) as error:
+            self.log(LOG_INFO, f"no way round to rank {watch.rank}: {error}")
+        else:
+            self._broker.give_up(link, "silent")  # what is still open there is answered by nobody
+        finally:
+            watch.asked = False
+
+    async def _around(self, topic: str, rank: int, payload: dict[str, Any]) -> dict[str, Any]:
+        async with asyncio.timeout(self._period):
+            return await self.rpc(topic, payload, nodeid=RING | rank)
 
     def _settle(self, link: bytes, watch: Watch, *, alive: bool) -> None:
         if not watch.asked:
