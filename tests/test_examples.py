@@ -20,6 +20,7 @@ SAID = [
     "200 b'\\x00\\xff'\n['one', 'raw', 'two'] False\n",
     "50\n100\n",
     "1 sha1-\n",
+    "stdout b'one\\n' False\nstderr b'oops\\n' False\nstdout b'' True\nstderr b'' True\n",
 ]
 
 

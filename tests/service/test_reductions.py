@@ -1,6 +1,7 @@
 """What brokers contribute is merged on its way up: reports replace, are kept by link, and go when the link goes."""
 
 from collections.abc import Iterable
+from errno import EPERM
 from typing import Any
 
 import pytest
@@ -148,10 +149,21 @@ def test_a_report_from_before_the_end_of_a_round_does_not_count_in_the_next() ->
         await tree[0].advance()
         tally(tree, 0).publish("tally.over", {"key": "k"})
         await tree[0].advance()
-        tree[0].request("tally.reduce", {"key": "k", "value": 7, "seen": 0}, sender=tree[2].uuid.encode())
+        tally(tree, 2).notify("tally.reduce", {"key": "k", "value": 7, "seen": 0}, upstream=True)
         await give(tree, r1=2)
         await tree[0].advance()
         assert tally(tree, 0).results == [("k", 1), ("k", 2)]
+
+    grow(scenario, Tally, FakeTree(3))
+
+
+def test_only_a_child_reports() -> None:
+    async def scenario(tree: FakeTree) -> None:
+        report = {"key": "k", "value": 7, "seen": 0}
+        assert await tree[0].refusal("tally.reduce", report) == (EPERM, "tally.reduce is for brokers")
+        await give(tree, r1=1)
+        await tree[0].advance()
+        assert tally(tree, 0).results == [("k", 1)]
 
     grow(scenario, Tally, FakeTree(3))
 

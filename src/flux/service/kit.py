@@ -1,7 +1,7 @@
 """A service of one broker: a class whose methods are topics. Here is its life; asking and answering are its bases'."""
 
 from collections.abc import Callable, Iterable, Sequence
-from errno import ENOENT, ENOSYS
+from errno import ENOENT, ENOSYS, EPERM
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -184,7 +184,9 @@ class Service(Defaults):
 
     @request("reduce")
     def reduce_from_below(self, call: Call, *, key: str, value: Any, seen: int) -> None:
-        """Takes what a child has merged. None says that it contributes no more."""
+        """Takes what a child has merged. None says that it contributes no more. EPERM: no child says so."""
+        if call.sender != call.link + b"-" + self.name.encode():
+            raise OSError(EPERM, f"{call.request.topic} is for brokers")
         if value is not None:
             self.__reductions.report(key, call.link, value, seen)
         else:

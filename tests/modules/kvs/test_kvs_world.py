@@ -248,5 +248,3 @@ def test_a_session_keeps_what_plain_dicts_would(program: list[Any], seed: int) -
         await World(flux).play(program)
 
     simulate(scenario, SIZE, seed, modules=MODULES, weather=ROUGH)
-
-
