@@ -14,7 +14,10 @@ from flux.base.rset import ResourceSet, Share
 R: dict[str, Any] = {
     "version": 1,
     "execution": {
-        "R_lite": [{"rank": "0-1", "children": {"core": "0-3", "gpu": "0"}}, {"rank": "2", "children": {"core": "1,3"}}],
+        "R_lite": [
+            {"rank": "0-1", "children": {"core": "0-3", "gpu": "0"}},
+            {"rank": "2", "children": {"core": "1,3"}},
+        ],
         "nodelist": ["a[0-1],b"],
         "properties": {"fast": "0,2"},
         "starttime": 10.0,
@@ -23,7 +26,9 @@ R: dict[str, Any] = {
 }
 
 shares = st.builds(Share, st.integers(1, 255), st.integers(0, 3), st.just(0))
-sets = st.dictionaries(st.integers(0, 6), shares, max_size=4).map(lambda ranks: ResourceSet(dict(sorted(ranks.items()))))
+sets = st.dictionaries(st.integers(0, 6), shares, max_size=4).map(
+    lambda ranks: ResourceSet(dict(sorted(ranks.items())))
+)
 
 
 @given(st.integers(0, 2**40))
