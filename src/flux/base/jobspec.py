@@ -78,6 +78,11 @@ class Jobspec:
         return cls(resources, command, task_count, system=system, **known)
 
 
+def read_resources(obj: Any) -> Resources:
+    """The shape alone, of a jobspec object. Raises Invalid."""
+    return _resources(_get(obj, "resources", list, ""))[0]
+
+
 # -- resources ------------------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,15 @@ MODULES = (
     Entry("stream", ranks="0", requires=("kvs", "content"), after=("kvs",)),
     Entry("rexec"),
     Entry("wreck"),
+    Entry("resource", requires=("kvs",), after=("kvs",)),
+    Entry("job-manager", ranks="0", requires=("kvs",), after=("kvs",)),
+    Entry("sched-backfill", ranks="0", provides=("sched", "feasibility"), requires=("resource", "job-manager")),
+    Entry("sched-fifo", ranks="0", provides=("sched", "feasibility"), requires=("resource", "job-manager")),
+    Entry("sched-simple", ranks="0", provides=("sched", "feasibility"), requires=("resource", "job-manager")),
+    Entry("job-ingest", ranks="0", requires=("job-manager",), after=("job-manager",)),
+    Entry("job-exec", ranks="0", requires=("job-manager", "wreck"), after=("job-manager", "wreck")),
+    Entry("job-info", ranks="0", requires=("kvs-watch",), after=("kvs-watch",)),
+    Entry("job-list", ranks="0", requires=("job-manager",), after=("job-manager",)),
     Entry("modctl"),
 )
 """In the order in which they are loaded, and from the last on unloaded. `modctl` is the last: it adds to it."""

@@ -34,6 +34,7 @@ from flux.runtime.fileshelf import open_files
 from flux.runtime.keeper import Keeper, fork_keeper
 from flux.runtime.linux import set_process_name
 from flux.runtime.listener import listen
+from flux.runtime.machine import machine
 from flux.runtime.pmi import Bootstrap
 from flux.runtime.s3shelf import open_bucket
 from flux.runtime.spawn import Spawner
@@ -261,6 +262,7 @@ class Process:
             "files": open_files,
             "s3": open_bucket,
             "filemap": filemap,
+            "machine": machine,
             "config": Configuration(self._config, self._options.read if self._options.config_path else None),
             "given": self._options.attributes,
             "belongs": system.belongs,

@@ -101,6 +101,11 @@ class Asker:
         self.send(asked)
         return tag
 
+    def send_untagged(self, topic: str, data: Data, *, flags: int = 0) -> None:
+        """Sends a request that is answered without a matchtag: what the answers are about is in them (RFC 27, 32)."""
+        self.__contacts[topic, ANY] = None
+        self.send(Request(UNKNOWN, OWNER, flags, topic, data, ANY))
+
     def forget_request(self, tag: int) -> None:
         """Takes no more answers to a request."""
         self.__requests.forget(tag)
@@ -134,7 +139,13 @@ class Asker:
     def answered(self, response: Response) -> None:
         """Takes an answer to one of its requests."""
         self.received[RESPONSE] += 1
-        self.__requests.receive(response)
+        if response.matchtag:
+            self.__requests.receive(response)
+        else:
+            self.untagged(response)
+
+    def untagged(self, response: Response) -> None:
+        """Override it to take answers that have no matchtag, as those of the protocols of RFC 27 and 32."""
 
     def take_leave(self) -> None:
         """Tells whoever it has asked that it is gone, as a client's connection does: nothing is kept for it there.

@@ -21,7 +21,7 @@ HOOKS = frozenset(
     (
         *("__init__", "__init_subclass__", "configured", "start", "stop", "deliver", "log", "clear_stats"),
         *("disconnected", "events_lost", "link_lost", "link_moved", "parent_changed", "way_lost"),
-        *("merge", "reduced"),
+        *("merge", "reduced", "untagged"),
     )
 )
 """What a service may override, besides the default topics."""

@@ -185,6 +185,7 @@ class SimBroker:
             "topology": self.instance.tree,
             "modules": self.modules,
             "unload": self.modules.unload,
+            "machine": lambda: ("0-3", "", 0),
             "open": lambda: "",
             "panic": lambda reason: self.instance.kill(self.rank),
             "stderr": self.instance.stderr.append,

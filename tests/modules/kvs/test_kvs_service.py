@@ -111,6 +111,7 @@ def test_a_commit_that_must_not_be_merged_has_a_root_of_its_own() -> None:
 
 def test_a_lazy_commit_shares_the_root_of_the_next_one_and_waits_a_moment_only() -> None:
     async def scenario(flux: SimInstance) -> None:
+        await commit(flux, 0, op("first", b"1"), flags=LAZY)
         lazy = asyncio.ensure_future(commit(flux, 0, op("a", b"1"), flags=LAZY))
         await asyncio.sleep(LAZILY / 2)
         assert not lazy.done()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flux.service.call import Call
 
 LAZILY = 0.02
-"""Seconds that a lazy commit waits for one that is not."""
+"""Seconds from one lazy commit to the next: those that come meanwhile share a root, or that of one that is not."""
 
 Told = Callable[[Response], None]
 
@@ -56,7 +56,7 @@ class Committer:
         self._queue = Queue()
         self._busy = self._woken = False
         self._hurried = self._resting = False
-        """Whether somebody waits who is not lazy; whether those who are have their time to wait."""
+        """Whether somebody does not wait; whether the lazy ones do, because one of them went a moment ago."""
 
     @property
     def busy(self) -> bool:
@@ -83,16 +83,15 @@ class Committer:
     def _wake(self) -> None:
         if self._woken or self._busy:
             return
+        if self._queue and not (self._hurried or self._resting):
+            self._resting = self._hurried = True
+            self._ways.after(LAZILY, self._rested)
         if self._hurried:
             self._woken = True
             self._ways.later(self._turn)
-        elif self._queue and not self._resting:
-            self._resting = True
-            self._ways.after(LAZILY, self._rested)
 
     def _rested(self) -> None:
         self._resting = False
-        self._hurried = bool(self._queue)
         self._wake()
 
     def _turn(self) -> None:

@@ -50,6 +50,10 @@ class Line:
         at = bisect_right(self._order, place)
         return self._jobs[self._order[at][2]] if at < len(self._order) else None
 
+    def before(self, id: int) -> int:
+        """How many are before a job."""
+        return bisect_left(self._order, self._jobs[id].place)
+
     def get(self, id: int) -> Waiting | None:
         """A job, if it is here."""
         return self._jobs.get(id)

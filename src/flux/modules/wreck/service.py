@@ -11,10 +11,10 @@ import msgspec
 from flux.base.duration import parse_fsd
 from flux.base.idset import IDset
 from flux.base.jobid import JobID
+from flux.base.jobids import JobIDs
 from flux.base.mustache import job_tags, render
 from flux.modules.wreck.actions import Action, Again, Answer, Ask, Over, Release, Start
 from flux.modules.wreck.hosted import Hosted
-from flux.modules.wreck.ids import JobIDs
 from flux.modules.wreck.kept import STREAMS, Kept
 from flux.modules.wreck.leader import NOTED, Leader
 from flux.runtime import rundir
@@ -22,7 +22,7 @@ from flux.service import ALL, LATER, Call, Later, Service, request
 from flux.service.kit import LOG_ERR, LOG_WARNING
 from flux.shell.job import Job
 from flux.shell.place import Place
-from flux.shell.plan import plan
+from flux.shell.plan import placed, plan
 from flux.shell.shell import Shell
 from flux.wire.message import STREAMING, Response
 
@@ -82,16 +82,22 @@ class Wreck(Service):
         ranks: str = "",
         unbuffered: bool = False,
         stream: str = "",
+        id: int = 0,
+        counts: list[int] | None = None,
     ) -> Later:
         """Runs a command on `ranks` (RFC 22; ours unless said) and tells all that becomes of it (see `Leader`).
 
+        A job that has an `id` already keeps it; `counts` are its tasks on each rank, if they are not to be spread.
         With `stream` its output is also kept, as a stream at that key, in which {{id}} and the like are replaced. If
         that is refused, so is the job.
         """
         if not command:
             raise OSError(EINVAL, "no command")
-        made = plan(ntasks, self._ranks(ranks))
-        id = self._ids.next(int((self.host.wall() - self._began) * 1000))
+        where = self._ranks(ranks)
+        made = plan(ntasks, where) if counts is None else placed(where, counts)
+        id = id or self._ids.next(int((self.host.wall() - self._began) * 1000))
+        if id in self._led:
+            raise OSError(EEXIST, f"{JobID(id)}: runs already")
         job = Job(
             id=id,
             node=0,
@@ -106,7 +112,7 @@ class Wreck(Service):
         )
         led = self._led[id] = Led(Leader(id, made, self._patience), call, job)
         if stream:
-            tags = job_tags(id, command[0].rpartition("/")[2], len(made.ranks), ntasks)
+            tags = job_tags(id, command[0].rpartition("/")[2], len(made.ranks), made.ntasks)
             self._keep(led, render(stream, tags, lambda tag: None))
         else:
             self._begin(led)

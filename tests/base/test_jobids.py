@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flux.modules.wreck.ids import JobIDs
+from flux.base.jobids import JobIDs
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=50))

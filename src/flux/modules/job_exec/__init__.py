@@ -1,0 +1,1 @@
+"""The execution of jobs (RFC 32) by `wreck`."""

@@ -1,0 +1,280 @@
+"""job-exec: runs jobs for the job manager (RFC 32) by `wreck`, and writes down what they say. Rank 0 only."""
+
+from errno import ENOENT
+from typing import Any, ClassVar
+
+import msgspec
+
+from flux.base import treeobj
+from flux.base.duration import parse_fsd
+from flux.base.invalid import Invalid
+from flux.base.iodata import size
+from flux.base.jobid import JobID
+from flux.base.jobspec import Jobspec
+from flux.base.kvswrites import Writes
+from flux.base.rset import ResourceSet
+from flux.modules.job_exec.logs import Logs
+from flux.modules.job_exec.placing import counts
+from flux.service import Call, Service, event, request
+from flux.service.kit import LOG_ERR
+from flux.wire.message import STREAMING, USER, Event, Request, Response
+
+LAZY = 1 << 16
+SIGTERM, SIGKILL, SIGALRM = 15, 9, 14
+KILL_TIMEOUT = 5.0
+"""Seconds from a job's fatal exception to the signal KILL."""
+
+
+class Execution:
+    """One job that runs."""
+
+    def __init__(self, asked: Request, id: int, spec: Jobspec, resources: ResourceSet) -> None:
+        self.asked, self.id, self.spec, self.resources = asked, id, spec, resources
+        self.logs: Logs
+        self.tag = 0
+        """The matchtag of its wreck.run, 0 while there is none."""
+        self.failed = self.over = False
+        self.numbers: dict[str, int] = {}
+        """Up to which number each node's output was taken."""
+        self.timer: Any = None
+        self.expiry: Any = None
+        self.escalation: Any = None
+
+
+class JobExec(Service):
+    """One Execution for each job that runs."""
+
+    name: ClassVar[str] = "job-exec"
+
+    async def start(self) -> None:
+        """Says that it executes jobs."""
+        self._jobs: dict[int, Execution] = {}
+        self._writes = Writes()
+        self._committing = False
+        await self.rpc("job-manager.exec-hello", {"service": "job-exec"})
+
+    @request("start")
+    def start_job(
+        self,
+        call: Call,
+        *,
+        id: int,
+        userid: int,
+        jobspec: dict[str, Any],
+        R: dict[str, Any],
+        reattach: bool = False,
+    ) -> None:
+        """Starts a job; what becomes of it is told without a matchtag."""
+        asked = call.request
+        call.abandon()
+        try:
+            job = Execution(asked, id, Jobspec.parse(jobspec), ResourceSet.parse(R))
+            shares = counts(job.spec, job.resources)
+        except (Invalid, OSError) as error:
+            self._tell(asked, id, "exception", {"severity": 0, "type": "exec", "note": str(error)})
+            self._tell(asked, id, "release", {"ranks": "all", "final": True})
+            return
+        self._jobs[id] = job
+        job.logs = Logs(JobID(id).kvs, sum(shares), self._writes)
+        self._log(job, "init")
+        expiration = job.resources.expiration
+        if expiration:
+            self._expire(job, expiration)
+        test = job.spec.system.get("exec", {}).get("test")
+        if test is not None:
+            self._pretend(job, test)
+        else:
+            self._fetch(job, shares)
+
+    # -- real tasks -------------------------------------------------------------------------------------------------
+
+    def _fetch(self, job: Execution, shares: list[int]) -> None:
+        """The environment is not in what the manager tells: it is with the jobspec in the key-value store."""
+
+        def told(response: Response) -> None:
+            if job.over:
+                return
+            if response.errnum:
+                self._refuse(job, f"no jobspec: {response.text()}")
+                return
+            jobspec = msgspec.json.decode(treeobj.value_of(response.body()["val"]))
+            self._run(job, shares, jobspec["attributes"]["system"].get("environment") or {})
+
+        key = f"{JobID(job.id).kvs}.jobspec"
+        self.send_request("kvs.lookup", {"key": key, "flags": 0, "namespace": "primary"}, told)
+
+    def _run(self, job: Execution, shares: list[int], environment: dict[str, Any]) -> None:
+        ranks = [rank for rank, count in zip(job.resources.ranks, shares, strict=True) if count]
+        asked = {
+            "id": job.id,
+            "command": list(job.spec.command),
+            "environment": {name: value for name, value in environment.items() if value is not None},
+            "cwd": job.spec.cwd,
+            "ranks": ",".join(map(str, ranks)),
+            "counts": [count for count in shares if count],
+        }
+        self._log(job, "starting")
+        job.logs.header(self.host.wall())
+        job.tag = self.send_request("wreck.run", asked, lambda response: self._heard(job, response), flags=STREAMING)
+
+    def _heard(self, job: Execution, response: Response) -> None:
+        if response.errnum:
+            if not job.over:
+                self._refuse(job, response.text() or "wreck has ended")
+            return
+        told = response.body()
+        data = told["data"]
+        match told["type"]:
+            case "accept":
+                self._log(
+                    job, "shell.init", {"service": self._service(job), "leader-rank": 0, "size": len(job.resources)}
+                )
+                self._log(job, "shell.start", {"taskmap": data["taskmap"]})
+            case "start":
+                self._tell(job.asked, job.id, "start", {})
+                if job.failed:
+                    self._kill(job, SIGTERM)
+            case "output":
+                self._output(job, data)
+            case "exception" if not job.failed:
+                self._tell(job.asked, job.id, "exception", {key: data[key] for key in ("severity", "type", "note")})
+            case "finish":
+                self._finished(job, data["status"])
+
+    def _output(self, job: Execution, data: dict[str, Any]) -> None:
+        job.logs.output(self.host.wall(), data["io"], size(data["io"]))
+        if not job.numbers:
+            self._writes.then(lambda why: self._acknowledge(job))
+        job.numbers[str(data["node"])] = data["seq"]
+        self._commit()
+
+    def _acknowledge(self, job: Execution) -> None:
+        """What is written down need not be kept where it came from."""
+        numbers, job.numbers = job.numbers, {}
+        if not job.over:
+            self.notify("wreck.ack", {"id": job.id, "seq": numbers})
+
+    def _service(self, job: Execution) -> str:
+        return f"{job.asked.userid}-shell-{JobID(job.id).f58plain}"
+
+    # -- pretended ones ---------------------------------------------------------------------------------------------
+
+    def _pretend(self, job: Execution, test: dict[str, Any]) -> None:
+        """Runs nothing, for so long (`system.exec.test.run_duration`)."""
+        duration = test.get("run_duration", "0s")
+        seconds = parse_fsd(duration) if isinstance(duration, str) else float(duration)
+        self._log(job, "starting")
+        self._tell(job.asked, job.id, "start", {})
+        status = int(test.get("wait_status", 0))
+        job.timer = self.host.after(seconds, lambda: self.guarded(self._finished, job, status))
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def _refuse(self, job: Execution, note: str) -> None:
+        """It could not be run, or not to its end."""
+        if not job.failed:
+            self._tell(job.asked, job.id, "exception", {"severity": 0, "type": "exec", "note": note})
+        self._finished(job, 1 << 8)
+
+    def _finished(self, job: Execution, status: int) -> None:
+        if job.over:
+            return
+        job.over = True
+        for timer in (job.timer, job.expiry, job.escalation):
+            if timer is not None:
+                timer.cancel()
+        if job.tag:
+            job.logs.end(self.host.wall())
+        self._log(job, "complete", {"status": status})
+        self._log(job, "done")
+        self._write()  # before the manager can write that the job is clean
+        self._tell(job.asked, job.id, "finish", {"status": status})
+        del self._jobs[job.id]
+        self._tell(job.asked, job.id, "release", {"ranks": "all", "final": True})
+
+    # -- what others want -------------------------------------------------------------------------------------------
+
+    @event("job-exception")
+    def excepted(self, event: Event) -> None:
+        """A job has an exception: if it is fatal, its tasks end."""
+        told = event.body()
+        job = self._jobs.get(told["id"])
+        if job is None or told["severity"] or job.failed:
+            return
+        job.failed = True
+        if not job.tag:
+            status = told.get("wait_status", SIGTERM)
+            self._finished(job, status)
+            return
+        self._kill(job, SIGTERM)
+        job.escalation = self.host.after(KILL_TIMEOUT, lambda: self.guarded(self._kill, job, SIGKILL))
+
+    @event("shell-")
+    def signalled(self, event: Event) -> None:
+        """Somebody signals the tasks of a job (shell-ID.kill)."""
+        id, _, what = event.topic.removeprefix("shell-").partition(".")
+        job = self._jobs.get(int(id)) if id.isdecimal() else None
+        if job is not None and what == "kill":
+            self._kill(job, event.body()["signum"])
+
+    def _kill(self, job: Execution, signum: int) -> None:
+        if job.tag:
+            self.notify("wreck.kill", {"id": job.id, "signum": signum})
+
+    @request()
+    def expiration(self, call: Call, *, id: int, expiration: float) -> None:
+        """A job ends at another time."""
+        job = self._jobs.get(id)
+        if job is None:
+            raise OSError(ENOENT, f"{JobID(id)}: no such job")
+        self._expire(job, expiration)
+
+    def _expire(self, job: Execution, expiration: float) -> None:
+        if job.expiry is not None:
+            job.expiry.cancel()
+        job.expiry = None
+        if expiration:
+            seconds = max(0.0, expiration - self.host.wall())
+            job.expiry = self.host.after(seconds, lambda: self.guarded(self._timed_out, job))
+
+    def _timed_out(self, job: Execution) -> None:
+        if job.failed or job.over:
+            return
+        limit = job.spec.duration
+        note = f"resource allocation expired after {limit:g}s" if limit else "resource allocation expired"
+        self._kill(job, SIGALRM)
+        self._tell(job.asked, job.id, "exception", {"severity": 0, "type": "timeout", "note": note})
+
+    @request(allow=USER)
+    def stats_get(self, call: Call) -> dict[str, Any]:
+        """The jobs that run."""
+        jobs = {JobID(id).f58plain: {"total_shells": len(job.resources)} for id, job in self._jobs.items()}
+        return super().stats_get(call) | {"jobs": jobs}
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _tell(self, asked: Request, id: int, type: str, data: dict[str, Any]) -> None:
+        told = {"id": id, "type": type, "data": data}
+        self.send(Response(asked.userid, asked.rolemask, STREAMING, asked.topic, told, 0, 0, asked.route))
+
+    def _log(self, job: Execution, name: str, context: dict[str, Any] | None = None) -> None:
+        job.logs.event(self.host.wall(), name, context)
+        self._commit()
+
+    def _commit(self) -> None:
+        if not self._committing:
+            self._committing = True
+            self.host.after(0, self._write)
+
+    def _write(self) -> None:
+        self._committing = False
+        ops, told = self._writes.take()
+
+        def done(response: Response) -> None:
+            if response.errnum:
+                self.log(LOG_ERR, f"output could not be written: {response.text()}")
+            for tell in told:
+                self.guarded(tell, response.text() if response.errnum else "")
+
+        if ops:
+            self.send_request("kvs.commit", {"ops": ops, "namespace": "primary", "flags": LAZY}, done)

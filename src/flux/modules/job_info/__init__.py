@@ -1,0 +1,1 @@
+"""What is written of jobs, for those who may read it (RFC 41)."""

@@ -1,0 +1,1 @@
+"""Lists of jobs, by what one wants to know (RFC 43)."""
