@@ -63,6 +63,7 @@ class Shell:
             self.report.say("started", {"pids": [task.process.pid for task in self.tasks if task.process]})
             for signum in self._signals:
                 self.signal(signum)
+        self._finish_if_over()
 
     def signal(self, signum: int) -> None:
         """Signals all tasks, once all of them run."""
@@ -129,8 +130,8 @@ class Shell:
         """Nothing more will come of a task."""
         self._exits.add(task.rank, task.status or 0)
         self._grant(self._credits.left(task.rank))
-        if all(other.is_over for other in self.tasks):
-            self._finish()
+        if not self._starting:  # it is first said that they have started, however short they were
+            self._finish_if_over()
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -154,8 +155,6 @@ class Shell:
                 task.is_over = True
                 self._exits.add(task.rank, code << 8)
         self.end()
-        if all(task.is_over for task in self.tasks):
-            self._finish()
 
     def _serve(self, actions: list[Action]) -> None:
         for action in actions:
@@ -176,8 +175,8 @@ class Shell:
             self._taken += count
             self.report.say("credit", {"taken": self._taken})
 
-    def _finish(self) -> None:
-        if not self.finished:
+    def _finish_if_over(self) -> None:
+        if not self.finished and all(task.is_over for task in self.tasks):
             self.finished = True
             # Who left its group, and closed its output, is still of this job.
             self._spawn.finish({"FLUX_JOB_ID": self.job.name.f58, "FLUX_URI": self._place.uri})

@@ -424,9 +424,9 @@ def keeping(scenario: Scenario, size: int = 7, seed: int = 0) -> None:
     simulate(with_spawn, size, seed, weather=ROUGH, modules=(*SIMULATED, "stream", "wreck"), spawn=spawn)
 
 
-async def kept(flux: SimInstance, key: str) -> tuple[dict[str, str], Fold]:
-    """What a stream has of each task's stdout, and how far it is."""
-    value = await flux[2].rpc("kvs.lookup", {"key": key, "namespace": "primary", "flags": 0})
+async def kept(flux: SimInstance, key: str, rank: int = 3) -> tuple[dict[str, str], Fold]:
+    """What a stream has of each task's stdout, and how far it is, as the rank sees it that has asked for the job."""
+    value = await flux[rank].rpc("kvs.lookup", {"key": key, "namespace": "primary", "flags": 0})
     fold, found = Fold(), dict[str, str]()
     for said in fold.feed(treeobj.value_of(value["val"])):
         if said.stream == "stdout":

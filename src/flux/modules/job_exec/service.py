@@ -11,15 +11,13 @@ from flux.base.invalid import Invalid
 from flux.base.iodata import size
 from flux.base.jobid import JobID
 from flux.base.jobspec import Jobspec
-from flux.base.kvswrites import Writes
 from flux.base.rset import ResourceSet
 from flux.modules.job_exec.logs import Logs
 from flux.modules.job_exec.placing import counts
 from flux.service import Call, Service, event, request
-from flux.service.kit import LOG_ERR
+from flux.service.kvswriter import KvsWriter
 from flux.wire.message import STREAMING, USER, Event, Request, Response
 
-LAZY = 1 << 16
 SIGTERM, SIGKILL, SIGALRM = 15, 9, 14
 KILL_TIMEOUT = 5.0
 """Seconds from a job's fatal exception to the signal KILL."""
@@ -28,8 +26,8 @@ KILL_TIMEOUT = 5.0
 class Execution:
     """One job that runs."""
 
-    def __init__(self, asked: Request, id: int, spec: Jobspec, resources: ResourceSet) -> None:
-        self.asked, self.id, self.spec, self.resources = asked, id, spec, resources
+    def __init__(self, asked: Request, id: int, userid: int, spec: Jobspec, resources: ResourceSet) -> None:
+        self.asked, self.id, self.userid, self.spec, self.resources = asked, id, userid, spec, resources
         self.logs: Logs
         self.tag = 0
         """The matchtag of its wreck.run, 0 while there is none."""
@@ -49,9 +47,12 @@ class JobExec(Service):
     async def start(self) -> None:
         """Says that it executes jobs."""
         self._jobs: dict[int, Execution] = {}
-        self._writes = Writes()
-        self._committing = False
+        self._writer = KvsWriter(self)
         await self.rpc("job-manager.exec-hello", {"service": "job-exec"})
+
+    async def stop(self) -> None:
+        """All that was said is written down."""
+        await self._writer.end()
 
     @request("start")
     def start_job(
@@ -68,14 +69,14 @@ class JobExec(Service):
         asked = call.request
         call.abandon()
         try:
-            job = Execution(asked, id, Jobspec.parse(jobspec), ResourceSet.parse(R))
+            job = Execution(asked, id, userid, Jobspec.parse(jobspec), ResourceSet.parse(R))
             shares = counts(job.spec, job.resources)
         except (Invalid, OSError) as error:
             self._tell(asked, id, "exception", {"severity": 0, "type": "exec", "note": str(error)})
             self._tell(asked, id, "release", {"ranks": "all", "final": True})
             return
         self._jobs[id] = job
-        job.logs = Logs(JobID(id).kvs, sum(shares), self._writes)
+        job.logs = Logs(JobID(id).kvs, sum(shares), self._writer.writes)
         self._log(job, "init")
         expiration = job.resources.expiration
         if expiration:
@@ -139,14 +140,14 @@ class JobExec(Service):
             case "exception" if not job.failed:
                 self._tell(job.asked, job.id, "exception", {key: data[key] for key in ("severity", "type", "note")})
             case "finish":
-                self._finished(job, data["status"])
+                self._finished(job, shell_status(data["status"]))
 
     def _output(self, job: Execution, data: dict[str, Any]) -> None:
         job.logs.output(self.host.wall(), data["io"], size(data["io"]))
         if not job.numbers:
-            self._writes.then(lambda why: self._acknowledge(job))
+            self._writer.writes.then(lambda why: self._acknowledge(job))
         job.numbers[str(data["node"])] = data["seq"]
-        self._commit()
+        self._writer.soon()
 
     def _acknowledge(self, job: Execution) -> None:
         """What is written down need not be kept where it came from."""
@@ -155,7 +156,7 @@ class JobExec(Service):
             self.notify("wreck.ack", {"id": job.id, "seq": numbers})
 
     def _service(self, job: Execution) -> str:
-        return f"{job.asked.userid}-shell-{JobID(job.id).f58plain}"
+        return f"{job.userid}-shell-{JobID(job.id).f58plain}"
 
     # -- pretended ones ---------------------------------------------------------------------------------------------
 
@@ -187,7 +188,7 @@ class JobExec(Service):
             job.logs.end(self.host.wall())
         self._log(job, "complete", {"status": status})
         self._log(job, "done")
-        self._write()  # before the manager can write that the job is clean
+        self._writer.write()  # before the manager can write that the job is clean
         self._tell(job.asked, job.id, "finish", {"status": status})
         del self._jobs[job.id]
         self._tell(job.asked, job.id, "release", {"ranks": "all", "final": True})
@@ -240,9 +241,8 @@ class JobExec(Service):
     def _timed_out(self, job: Execution) -> None:
         if job.failed or job.over:
             return
-        limit = job.spec.duration
-        note = f"resource allocation expired after {limit:g}s" if limit else "resource allocation expired"
         self._kill(job, SIGALRM)
+        note = "resource allocation expired"
         self._tell(job.asked, job.id, "exception", {"severity": 0, "type": "timeout", "note": note})
 
     @request(allow=USER)
@@ -259,22 +259,10 @@ class JobExec(Service):
 
     def _log(self, job: Execution, name: str, context: dict[str, Any] | None = None) -> None:
         job.logs.event(self.host.wall(), name, context)
-        self._commit()
+        self._writer.soon()
 
-    def _commit(self) -> None:
-        if not self._committing:
-            self._committing = True
-            self.host.after(0, self._write)
 
-    def _write(self) -> None:
-        self._committing = False
-        ops, told = self._writes.take()
-
-        def done(response: Response) -> None:
-            if response.errnum:
-                self.log(LOG_ERR, f"output could not be written: {response.text()}")
-            for tell in told:
-                self.guarded(tell, response.text() if response.errnum else "")
-
-        if ops:
-            self.send_request("kvs.commit", {"ops": ops, "namespace": "primary", "flags": LAZY}, done)
+def shell_status(status: int) -> int:
+    """The wait status of a shell whose task has that one: it exits with 128 and the signal (RFC 21)."""
+    signum = status & 127
+    return (128 + signum) << 8 if signum else status

@@ -16,7 +16,7 @@ DECODE, CURRENT = 1, 2
 """Flags of a lookup."""
 WAITCREATE, SENTINEL = 1, 2
 """Flags of a watch."""
-WATCH, WATCH_WAITCREATE, WATCH_APPEND, WATCH_SENTINEL = 4, 8, 256, 1024
+WATCH, WATCH_WAITCREATE, WATCH_APPEND, STREAM, WATCH_SENTINEL = 4, 8, 256, 512, 1024
 """Flags of kvs-watch."""
 GUEST = "guest."
 
@@ -60,7 +60,7 @@ class JobInfo(Service):
         name = "jobspec-update" if key == "jobspec" else "resource-update"
         call.respond({key: await self._current(call, id, key)})
         said = 0
-        async for events in self._appended(f"{JobID(id).kvs}.eventlog", 0):
+        async for events in self._appended(f"{JobID(id).kvs}.eventlog", WATCH | WATCH_APPEND):
             changes = [event for event in events if event["name"] == name]
             said += len(changes)
             if changes:
@@ -91,27 +91,28 @@ class JobInfo(Service):
         over = bool(events) and events[-1]["name"] == "clean"
         if path.startswith(GUEST) and not over:
             over = await self._began(id, path)
-        key = f"{JobID(id).kvs}.{path}"
-        how = WATCH_SENTINEL if flags & SENTINEL else 0
-        if not over and (flags & WAITCREATE or path.startswith(GUEST)):
-            how |= WATCH_WAITCREATE
+        if over:
+            how = STREAM
+        else:
+            how = WATCH | WATCH_APPEND | (WATCH_SENTINEL if flags & SENTINEL else 0)
+            how |= WATCH_WAITCREATE if flags & WAITCREATE or path.startswith(GUEST) else 0
         end = End(path)
-        async for some in self._appended(key, how):
+        async for some in self._appended(f"{JobID(id).kvs}.{path}", how):
             if some is None:
                 call.respond({})
                 continue
             for event in some:
                 call.respond({"event": eventlog.encode(event)})
-                if end.reached(event):
+                if end.reached(event) and not over:
                     call.end()
                     return
-            if over and not how & WATCH_SENTINEL:
-                break
+        if over and flags & SENTINEL:
+            call.respond({})
         call.end()
 
     async def _began(self, id: int, path: str) -> bool:
         """Waits until a job writes that log, or is over."""
-        async for events in self._appended(f"{JobID(id).kvs}.eventlog", 0):
+        async for events in self._appended(f"{JobID(id).kvs}.eventlog", WATCH | WATCH_APPEND):
             names = {event["name"] for event in events or ()}
             if "clean" in names:
                 return True
@@ -120,8 +121,8 @@ class JobInfo(Service):
         return True
 
     async def _appended(self, key: str, how: int) -> Any:
-        """What is appended to a log, some events at a time; None is the sentinel."""
-        asked = {"key": key, "namespace": "primary", "flags": WATCH | WATCH_APPEND | how}
+        """What is in a log, or is appended to it, some events at a time; None is the sentinel."""
+        asked = {"key": key, "namespace": "primary", "flags": how}
         stream = self.stream("kvs-watch.lookup", asked)
         try:
             async for answer in stream:

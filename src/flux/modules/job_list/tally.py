@@ -27,9 +27,7 @@ class Counts:
     def described(self) -> dict[str, Any]:
         """As job-list.job-stats has it."""
         states = {(state.name or "").lower(): count for state, count in self._states.items()}
-        # Today, "failed" counts all that did not succeed.
-        ends = self._ends | {"failed": sum(count for end, count in self._ends.items() if end != "successful")}
-        return {"job_states": states | {"total": sum(states.values())}, **ends, "inactive_purged": self.purged}
+        return {"job_states": states | {"total": sum(states.values())}, **self._ends, "inactive_purged": self.purged}
 
 
 class Tally:

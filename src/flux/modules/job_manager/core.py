@@ -26,7 +26,7 @@ class Ways(Protocol):
     def wall(self) -> float: ...
     def at(self, time: float, do: Callable[[], None]) -> None: ...  # at a time, seconds since 1970
     def journal(self, job: Job, event: Event) -> None: ...  # tells those who follow
-    def commit(self, *, hurry: bool) -> None: ...  # what is in `writes` is to be written
+    def soon(self, *, hurry: bool) -> None: ...  # what is in `writes` is to be written
     def allocate(self, job: Job) -> None: ...
     def withdraw(self, job: Job) -> None: ...
     def prioritize(self, job: Job) -> None: ...
@@ -40,14 +40,16 @@ class Ways(Protocol):
 class Jobs:
     """All jobs that are not over, and what is remembered of the others."""
 
-    def __init__(self, ways: Ways, queues: Queues) -> None:
+    def __init__(self, ways: Ways, queues: Queues, writes: Writes) -> None:
         self._ways = ways
         self.queues = queues
         self.active: dict[int, Job] = {}
         self.over: dict[int, Ended] = {}
         self.ends: dict[int, float] = {}
         """When those that are over ended, the earliest first."""
-        self.writes = Writes()
+        self.writes = writes
+        self.history: dict[int, dict[int, None]] = {}
+        """The jobs of each user, in the order of their submission."""
         self.max_id = 0
         self.running = 0
         self._dependencies = Dependencies()
@@ -72,6 +74,7 @@ class Jobs:
         self._check_dependencies(job, spec.dependencies)
         self.active[id] = job
         self.max_id = max(self.max_id, id)
+        self.history.setdefault(userid, {})[id] = None
         self._post(job, "submit", {"userid": userid, "urgency": urgency, "flags": flags, "version": 1})
         self._post(job, "validate")
         for description in self._depend(job, spec.dependencies):
@@ -122,7 +125,16 @@ class Jobs:
         """A job that could not be written down has never been."""
         self._dependencies.forget(job)
         self.active.pop(job.id, None)
+        self.history.get(job.userid, {}).pop(job.id, None)
         self.writes.unlink(job.kvs)
+
+    def purge(self, ids: Iterable[int]) -> None:
+        """Forgets jobs that are over."""
+        for id in ids:
+            del self.over[id], self.ends[id]
+            for jobs in self.history.values():
+                jobs.pop(id, None)
+            self.writes.unlink(JobID(id).kvs)
 
     # -- what others say --------------------------------------------------------------------------------------------
 
@@ -148,7 +160,7 @@ class Jobs:
         self._post(job, "alloc", {"annotations": annotations} if annotations else None)
         self.running += 1
         self.writes.then(lambda why: self._alloc_written(job, why))
-        self._ways.commit(hurry=True)
+        self._ways.soon(hurry=True)
 
     def _alloc_written(self, job: Job, why: str) -> None:
         if why:
@@ -291,7 +303,7 @@ class Jobs:
             line = msgspec.json.encode(event) + b"\n"
             job.log.append(line)
             self.writes.line(f"{job.kvs}.eventlog", line)
-            self._ways.commit(hurry=False)
+            self._ways.soon(hurry=False)
         self._ways.journal(job, event)
 
     def _time(self) -> float:
@@ -347,6 +359,7 @@ class Jobs:
         """A job of before the restart. Of one that is over only the end is remembered."""
         self.max_id = max(self.max_id, id)
         last = events[-1] if events else {}
+        self.history.setdefault(events[0]["context"]["userid"] if events else 0, {})[id] = None
         if last.get("name") == "clean" or jobspec is None:
             self._remember(id, events)
             return

@@ -19,10 +19,9 @@ from flux.modules.job_manager.restart import Restart
 from flux.modules.job_manager.waiters import Waiters
 from flux.service import LATER, Call, Later, Service, request
 from flux.service.kit import LOG_ERR, LOG_INFO
+from flux.service.kvswriter import KvsWriter
 from flux.wire.message import OWNER, STREAMING, USER, Response
 
-LAZY = 1 << 16
-"""Flag of a commit (ours): nobody waits for it."""
 CHECKPOINT = "checkpoint.job-manager"
 SUCCESS, ANNOTATE, DENY, CANCEL = 0, 1, 2, 3
 """Types of a scheduler's answers (RFC 27)."""
@@ -35,7 +34,6 @@ class JobManager(Service):
 
     async def start(self) -> None:
         """Takes up what was there before a restart."""
-        self._committing = self._hurried = False
         self._followers: list[Follower] = []
         self._scheduler: bytes | None = None
         self._unlimited, self._limit = True, 0
@@ -44,10 +42,15 @@ class JobManager(Service):
         self.waiters = Waiters()
         await Restart(self, self.jobs).run()
 
+    async def stop(self) -> None:
+        """All that has happened is written down."""
+        await self._writer.end()
+
     def configured(self, config: Config) -> None:
         """Reads the names of the queues."""
         if not hasattr(self, "jobs"):
-            self.jobs = Jobs(self, Queues())
+            self._writer = KvsWriter(self)
+            self.jobs = Jobs(self, Queues(), self._writer.writes)
         self.jobs.queues.configure(list(config.values.get("queues", {})))
 
     # -- the ways of the core ---------------------------------------------------------------------------------------
@@ -72,30 +75,9 @@ class JobManager(Service):
         for follower in self._followers:
             follower.tell(job.id, [event], **more)
 
-    def commit(self, *, hurry: bool) -> None:
-        """What is to be written goes to the key-value store at the end of this turn, which may let it wait a moment."""
-        self._hurried |= hurry
-        if not self._committing:
-            self._committing = True
-            self.host.after(0, self._write)
-
-    def _write(self) -> None:
-        flags = 0 if self._hurried else LAZY
-        self._committing = self._hurried = False
-        ops, told = self.jobs.writes.take()
-
-        def done(response: Response) -> None:
-            why = response.text() or "error" if response.errnum else ""
-            if why:
-                self.log(LOG_ERR, f"events could not be written: {why}")
-            for tell in told:
-                self.guarded(tell, why)
-
-        if ops:
-            self.send_request("kvs.commit", {"ops": ops, "namespace": "primary", "flags": flags}, done)
-        else:
-            for tell in told:
-                self.guarded(tell, "")
+    def soon(self, *, hurry: bool) -> None:
+        """What is to be written goes to the key-value store."""
+        self._writer.soon(hurry=hurry)
 
     def allocate(self, job: Job) -> None:
         """Asks the scheduler."""
@@ -166,7 +148,7 @@ class JobManager(Service):
             call.respond({"errors": errors} if errors else {})
 
         self.jobs.writes.then(written)
-        self.commit(hurry=True)
+        self.soon(hurry=True)
         return LATER
 
     # -- what is to be known ----------------------------------------------------------------------------------------
@@ -198,6 +180,12 @@ class JobManager(Service):
     def getinfo(self, call: Call) -> dict[str, Any]:
         """The greatest job id so far."""
         return {"max_jobid": self.jobs.max_id}
+
+    @request("job-manager.history.get", allow=USER)
+    def history(self, call: Call, *, slice: str) -> dict[str, Any]:
+        """Some of the user's jobs by when they were submitted, the latest first, as Python slices lists."""
+        jobs = list(reversed(self.jobs.history.get(call.request.userid, {})))
+        return {"jobs": _sliced(jobs, slice)}
 
     @request(allow=USER)
     def alloc_query(self, call: Call) -> dict[str, Any]:
@@ -360,11 +348,9 @@ class JobManager(Service):
         return {"count": 1}
 
     def _purge(self, ids: list[int]) -> None:
-        for id in ids:
-            del self.jobs.over[id], self.jobs.ends[id]
-            self.jobs.writes.unlink(JobID(id).kvs)
+        self.jobs.purge(ids)
         if ids:
-            self.commit(hurry=True)
+            self.soon(hurry=True)
             self.publish("job-purge-inactive", {"jobs": ids})
 
     # -- queues -----------------------------------------------------------------------------------------------------
@@ -414,7 +400,7 @@ class JobManager(Service):
     def _checkpoint(self) -> None:
         kept = {"version": 1, "max_jobid": self.jobs.max_id, "queue": [queue.kept() for queue in self.jobs.queues]}
         self.jobs.writes.put(CHECKPOINT, msgspec.json.encode(kept))
-        self.commit(hurry=False)
+        self.soon(hurry=False)
 
     @request()
     def drain(self, call: Call) -> Later:
@@ -542,8 +528,27 @@ class JobManager(Service):
     def stats_get(self, call: Call) -> dict[str, Any]:
         """How many jobs there are."""
         counts = {"active_jobs": len(self.jobs.active), "inactive_jobs": len(self.jobs.over)}
-        more = {"max_jobid": self.jobs.max_id, "journal": {"listeners": len(self._followers)}}
+        more = {
+            "housekeeping": {"running": {}},
+            "max_jobid": self.jobs.max_id,
+            "journal": {"listeners": len(self._followers)},
+        }
         return super().stats_get(call) | counts | more
+
+
+def _sliced(jobs: list[int], text: str) -> list[int]:
+    """What `jobs[...]` would be."""
+    words = text.removeprefix("[").removesuffix("]").split(":")
+    try:
+        numbers = [int(word) if word.strip() else None for word in words]
+        if not text.startswith("[") or not text.endswith("]") or len(numbers) > 3:
+            raise ValueError
+        if len(numbers) == 1:
+            at = numbers[0] or 0
+            return jobs[at : at + 1 or None]
+        return jobs[slice(*numbers)]
+    except ValueError:
+        raise OSError(EINVAL, "could not parse python-style slice expression") from None
 
 
 def _check_exception(severity: int, type: str) -> None:

@@ -17,6 +17,7 @@ from flux.modules.resource.drains import FORCE, MODES, OVERWRITE, Drains, contex
 from flux.runtime.resourcefile import read
 from flux.service import LATER, Call, Later, Service, request
 from flux.service.kit import LOG_ERR, LOG_INFO
+from flux.service.kvswriter import KvsWriter
 from flux.wire.message import USER
 
 LOG = "resource.eventlog"
@@ -42,12 +43,17 @@ class Resource(Service):
         self._journals: list[Call] = []
         self._waits: list[tuple[int, Call]] = []
         self._method = ""
+        self._writer = KvsWriter(self)
         if self.host.rank == 0:
             await self._resume()
             for group in (ONLINE, TORPID):
                 self.run(self._follow(group))
         machine = self.host.port("machine")()
         self.contribute("inventory", {str(self.host.rank): [self.host.hostname, *machine]})
+
+    async def stop(self) -> None:
+        """What was drained is written down."""
+        await self._writer.end()
 
     def configured(self, config: Config) -> None:
         """Reads `[resource]` and `[fake-resources]`."""
@@ -325,19 +331,11 @@ class Resource(Service):
         if name in ("drain", "undrain"):
             self._drains.apply(name, told, event["timestamp"])
         if name in KEPT:
-            value = treeobj.val(eventlog.encode(event).encode())
-            self._commit({"key": LOG, "flags": 32, "dirent": value})
+            self._writer.writes.line(LOG, eventlog.encode(event).encode())
+            self._writer.soon(hurry=True)
         for call in self._journals:
             call.respond({"events": [event]})
 
     def _put(self, key: str, value: Any) -> None:
-        self._commit({"key": key, "flags": 0, "dirent": treeobj.val(msgspec.json.encode(value))})
-
-    def _commit(self, op: dict[str, Any]) -> None:
-        payload = {"ops": [op], "namespace": "primary", "flags": 0}
-
-        def told(response: Any) -> None:
-            if response.errnum:
-                self.log(LOG_ERR, f"{op['key']}: {response.text()}")
-
-        self.send_request("kvs.commit", payload, told)
+        self._writer.writes.put(key, msgspec.json.encode(value))
+        self._writer.soon(hurry=True)

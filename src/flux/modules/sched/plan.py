@@ -10,7 +10,7 @@ from math import inf
 from typing import NamedTuple
 
 from flux.modules.sched.pool import Allocation, Pool
-from flux.modules.sched.waiting import FIRST, Line, Waiting
+from flux.modules.sched.waiting import FIRST, Kind, Line, Waiting
 
 LATE = 1e300
 """When what has no end ends: after all that has one."""
@@ -57,7 +57,7 @@ class Plan:
         self._reserved: list[Reservation] = []
         self._blocked = dict[str, int]()
         """By queue: how many of it have to wait."""
-        self._hopeless = set[tuple[str, object]]()
+        self._hopeless = set[Kind]()
         """The kinds of jobs of which none can start in this pass."""
         self._timeline: list[Running] | None = None
         self.estimates: dict[int, float] = {}
@@ -66,14 +66,21 @@ class Plan:
     def steps(self, line: Line) -> Iterator[Step]:
         """Considers one job after the other. What starts is taken from the pool, and must leave the line."""
         place = FIRST
-        while (job := line.after(place)) is not None:
+        while not self._in_vain(line) and (job := line.after(place)) is not None:
             place = job.place
             yield self._consider(job)
 
+    def _in_vain(self, line: Line) -> bool:
+        """Whether nobody can start any more, of whatever kind."""
+        return len(self._hopeless) >= len(line.kinds) and line.kinds.keys() <= self._hopeless
+
     def _consider(self, job: Waiting) -> Step:
         kind = (job.queue, job.kind)
+        if kind in self._hopeless:
+            return None
         waiting = self._blocked.get(job.queue, 0)
-        if kind in self._hopeless or (waiting and not self._depth):
+        if waiting and not self._depth:
+            self._hopeless.add(kind)
             return None
         ends = self._now + job.duration if job.duration else inf
         if ends > self._end and job.duration:

@@ -1,11 +1,14 @@
 """The jobs that wait for resources, in the order in which they are considered. Pure."""
 
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from dataclasses import dataclass, field
 
 from flux.base.constraint import Constraint
 from flux.base.jobspec import Resources
 
+Kind = tuple[str, object]
+"""A queue, and what jobs want that are alike."""
 Place = tuple[int, float, int]
 FIRST: Place = (-(1 << 62), 0.0, 0)
 """Before everybody."""
@@ -36,6 +39,8 @@ class Line:
     """Jobs by priority, then by when they were submitted. One that is held (priority 0) is not in it."""
 
     def __init__(self) -> None:
+        self.kinds = Counter[Kind]()
+        """How many there are of each queue and kind."""
         self._jobs: dict[int, Waiting] = {}
         self._order: list[Place] = []
 
@@ -62,6 +67,7 @@ class Line:
         """A job comes; one of that id that was there goes."""
         self.remove(job.id)
         self._jobs[job.id] = job
+        self.kinds[job.queue, job.kind] += 1
         insort(self._order, job.place)
 
     def remove(self, id: int) -> Waiting | None:
@@ -69,7 +75,13 @@ class Line:
         job = self._jobs.pop(id, None)
         if job is not None:
             del self._order[bisect_left(self._order, job.place)]
+            self._forget((job.queue, job.kind))
         return job
+
+    def _forget(self, kind: Kind) -> None:
+        self.kinds[kind] -= 1
+        if not self.kinds[kind]:
+            del self.kinds[kind]
 
     def move(self, id: int, priority: int) -> None:
         """A job has another priority."""
