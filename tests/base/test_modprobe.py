@@ -132,8 +132,8 @@ def test_what_is_unknown_is_named() -> None:
         made().find("nosuch")
 
 
-OTHERS = ("content-files", "content-memory", "content-s3")
-"""Backing stores that are not the one that comes with Flux."""
+OTHERS = ("content-files", "content-memory", "content-s3", "sched-backfill", "sched-fifo")
+"""Backing stores and schedulers that are not those that are loaded unless somebody chooses them."""
 
 
 def test_run_level_1_is_loaded_in_the_order_in_which_it_is_written() -> None:

@@ -50,7 +50,7 @@ def test_an_archive_has_a_file_for_each_key(session: Session, tmp_path: Path) ->
     with tarfile.open(tmp_path / "a.tar") as archive:
         names = archive.getnames()
         small, link = archive.getmember("d/small"), archive.getmember("d/link")
-    assert done.err.split() == names and len(names) == 604
+    assert done.err.split() == names and len([name for name in names if name.startswith("d/")]) == 604
     assert (small.mode, small.size, link.issym(), link.linkname) == (0o644, 3, True, "d.small")
     session.flux("dump", str(tmp_path / "a.zip"))
     with zipfile.ZipFile(tmp_path / "a.zip") as zipped:

@@ -78,12 +78,10 @@ def test_what_is_loaded_is_not_loaded_again(session: Session) -> None:
 
 
 def test_modules_are_loaded_and_removed_with_what_they_require(session: Session) -> None:
-    assert session.flux("modprobe", "remove", "--dry-run", "kvs-watch").out == "remove kvs-watch\n"
-    assert session.flux("modprobe", "remove", "--dry-run", "kvs-watch", "stream").out.split("\n")[:4] == [
-        "remove stream",
-        "remove kvs-watch",
-        "remove kvs",
-        "remove content-sqlite",
+    assert session.flux("modprobe", "remove", "--dry-run", "job-list").out == "remove job-list\n"
+    assert session.flux("modprobe", "remove", "--dry-run", "sched-simple", "resource").out.split("\n")[:2] == [
+        "remove sched-simple",
+        "remove resource",
     ]
     assert session.flux("modprobe", "remove", "-r", "1-2", "barrier") == (0, "", "")
     assert session.flux("modprobe", "load", "--dry-run", "-r", "all", "barrier").out == "load barrier on 1-2\n"

@@ -26,11 +26,11 @@ def names() -> list[str]:
     return [entry.name for entry in modprobe.table().enabled(Facts())]
 
 
-OTHER_STORES = {"content-memory", "content-files", "content-s3"}
+OTHERS = {"content-memory", "content-files", "content-s3", "sched-backfill", "sched-fifo"}
 
 
 def test_without_files_it_is_run_level_1() -> None:
-    assert names() == [entry.name for entry in MODULES if entry.name not in OTHER_STORES]
+    assert names() == [entry.name for entry in MODULES if entry.name not in OTHERS]
 
 
 def test_files_add_and_change_modules(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,13 @@
 
 from flux.base.modprobe import Entry
 
+
+def scheduler(name: str) -> Entry:
+    """One of the schedulers."""
+    below = ("resource", "job-manager")
+    return Entry(name, ranks="0", provides=("sched", "feasibility"), requires=below, after=below)
+
+
 MODULES = (
     Entry("heartbeat"),
     Entry("live", requires=("heartbeat",)),
@@ -20,9 +27,9 @@ MODULES = (
     Entry("wreck"),
     Entry("resource", requires=("kvs",), after=("kvs",)),
     Entry("job-manager", ranks="0", requires=("kvs",), after=("kvs",)),
-    Entry("sched-backfill", ranks="0", provides=("sched", "feasibility"), requires=("resource", "job-manager")),
-    Entry("sched-fifo", ranks="0", provides=("sched", "feasibility"), requires=("resource", "job-manager")),
-    Entry("sched-simple", ranks="0", provides=("sched", "feasibility"), requires=("resource", "job-manager")),
+    scheduler("sched-backfill"),
+    scheduler("sched-fifo"),
+    scheduler("sched-simple"),
     Entry("job-ingest", ranks="0", requires=("job-manager",), after=("job-manager",)),
     Entry("job-exec", ranks="0", requires=("job-manager", "wreck"), after=("job-manager", "wreck")),
     Entry("job-info", ranks="0", requires=("kvs-watch",), after=("kvs-watch",)),

@@ -1,6 +1,7 @@
 """resource: what the instance has, and who may use it now. Rank 0 knows; the others tell it what they have."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from errno import EBUSY, EINVAL, ENODATA, ENOENT, EPROTO
 from typing import Any, ClassVar
@@ -34,6 +35,8 @@ class Resource(Service):
     async def start(self) -> None:
         """Tells what this machine has; on rank 0 also begins to collect."""
         self._resources: ResourceSet | None = None
+        self._known: ResourceSet | None = None
+        """What was the inventory before a restart: it is written down already."""
         self._drains = Drains()
         self._members: dict[str, IDset] = {ONLINE: IDset(), TORPID: IDset()}
         self._waiting: list[Call] = []
@@ -205,8 +208,9 @@ class Resource(Service):
 
     def _define(self, resources: ResourceSet, method: str) -> None:
         self._resources, self._method = resources, method
-        self._put("resource.R", resources.encode())
-        self._post("resource-define", {"method": method})
+        if resources != self._known:
+            self._put("resource.R", resources.encode())
+            self._post("resource-define", {"method": method})
         self.log(LOG_INFO, f"{len(resources.ranks)} nodes, {resources.count('core')} cores ({method})")
         waiting, self._waiting = self._waiting, []
         for call in waiting:
@@ -314,16 +318,23 @@ class Resource(Service):
 
     async def _resume(self) -> None:
         """Ranks that were drained before a restart are so still."""
-        try:
-            found = await self.rpc("kvs.lookup", {"key": LOG, "flags": 0, "namespace": "primary"})
-            entries = eventlog.decode(treeobj.value_of(found["val"]))
-        except OSError:
-            entries = []
+        text, known = await self._kept(LOG), await self._kept("resource.R")
+        entries = eventlog.decode(text)
+        with suppress(ValueError, msgspec.MsgspecError):
+            self._known = ResourceSet.parse(msgspec.json.decode(known))
         for event in entries:
             if event["name"] in ("drain", "undrain"):
                 self._drains.apply(event["name"], event.get("context", {}), event["timestamp"])
         self._events = entries
         self._post("restart", {"ranks": f"0-{self.host.size - 1}" if self.host.size > 1 else "0", "online": ""})
+
+    async def _kept(self, key: str) -> bytes:
+        """What was written down before a restart."""
+        try:
+            found = await self.rpc("kvs.lookup", {"key": key, "flags": 0, "namespace": "primary"})
+        except OSError:
+            return b""
+        return treeobj.value_of(found["val"])
 
     def _post(self, name: str, told: dict[str, Any]) -> None:
         event = eventlog.entry(self.host.wall(), name, told)
