@@ -197,6 +197,15 @@ class ModuleTable:
                 self._broker.drop_service(service)
             del self._modules[loaded.name]
 
+    async def wind_down(self) -> None:
+        """The session ends: tells all modules so, and waits until they have done what takes its time."""
+        services = [loaded.service for loaded in self._modules.values() if loaded.service is not None]
+        for service in services:
+            try:
+                await service.ending()
+            except Exception:
+                self._host.log(LOG_ERR, service.name, traceback.format_exc().rstrip())
+
     def _lookup(self, name: str) -> Loaded:
         for loaded in self._modules.values():
             if name in (loaded.name, loaded.path) and name != RESIDENT:

@@ -19,7 +19,7 @@ __all__ = ["LOG_CRIT", "LOG_DEBUG", "LOG_ERR", "LOG_INFO", "LOG_NOTICE", "LOG_WA
 
 HOOKS = frozenset(
     (
-        *("__init__", "__init_subclass__", "configured", "start", "stop", "deliver", "log", "clear_stats"),
+        *("__init__", "__init_subclass__", "configured", "start", "ending", "stop", "deliver", "log", "clear_stats"),
         *("disconnected", "events_lost", "link_lost", "link_moved", "parent_changed", "way_lost"),
         *("merge", "reduced", "untagged"),
     )
@@ -56,6 +56,9 @@ class Service(Defaults):
 
     async def start(self) -> None:
         """Gets ready, before the first message. Raising OSError refuses the load."""
+
+    async def ending(self) -> None:
+        """The session ends. What takes its time is done now: all services are still there."""
 
     async def stop(self) -> None:
         """Lets go of what the kit does not know of. The service is no longer registered."""

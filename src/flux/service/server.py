@@ -31,7 +31,7 @@ class Server(Asker):
         """Has the method of that topic answer. Its refusals go to the caller, its mistakes to the log as well."""
         self.received[REQUEST] += 1
         call = Call(msg, self.send)
-        topic = self.topics.get(msg.topic)
+        topic = self.topics.get(msg.topic) or self.__cancelling(msg.topic)
         try:
             if topic is None:
                 raise OSError(ENOSYS, f"Unknown service method '{msg.topic}'")
@@ -44,6 +44,12 @@ class Server(Asker):
             call.refuse(error.errno or EIO, error.strerror or str(error))
         except Exception:
             self.bug(call)
+
+    def __cancelling(self, topic: str) -> Topic | None:
+        """Some of today's streams have a topic of their own by which they are cancelled: WHAT-cancel."""
+        if topic.removesuffix("-cancel") not in self.topics:
+            return None
+        return self.topics.get(f"{self.name}.cancel")
 
     def __settle(self, call: Call, outcome: Any) -> None:
         """Answers as a method's outcome says: an answer, a stream of them, LATER, or any of these by a coroutine."""

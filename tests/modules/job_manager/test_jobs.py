@@ -229,7 +229,7 @@ def test_a_job_waits_for_the_end_of_another(scheme: str, status: int, met: bool)
     ways = Recorder()
     ways.submit(1)
     job = ways.submit(2, dependencies=after(scheme))
-    assert job.state == State.DEPEND
+    assert State(job.state) == State.DEPEND
     assert ways.context(2, "dependency-add") == {"description": f"{scheme}=ƒ2"}
     ways.run(1, status)
     if met:
@@ -276,7 +276,7 @@ def test_only_one_of_a_name_runs_when_it_is_to_be_single() -> None:
 def test_a_job_does_not_begin_before_its_time() -> None:
     ways = Recorder()
     job = ways.submit(1, dependencies=[{"scheme": "begin-time", "value": "1500"}])
-    assert job.state == State.DEPEND
+    assert State(job.state) == State.DEPEND
     ((time, do),) = ways.timers
     assert time == 1500
     do()
@@ -424,6 +424,6 @@ def test_who_waited_for_a_job_still_does_after_a_restart() -> None:
     for id in (1, 2):
         again.jobs.replay(id, spec(dependencies=after("afterok") if id == 2 else []), None, ways.events[id])
     again.jobs.resume()
-    assert again.jobs.active[2].state == State.DEPEND
+    assert State(again.jobs.active[2].state) == State.DEPEND
     again.run(1)
     assert again.jobs.active[2].state == State.SCHED

@@ -1,5 +1,6 @@
 """job-manager: what clients, the scheduler and who executes ask of the manager, and tell it. Rank 0 only."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from errno import EINVAL, ENOENT, EPERM, EPROTO
 from typing import Any, ClassVar
@@ -23,6 +24,8 @@ from flux.service.kvswriter import KvsWriter
 from flux.wire.message import OWNER, STREAMING, USER, Response
 
 CHECKPOINT = "checkpoint.job-manager"
+PATIENCE = 60.0
+"""Seconds that jobs have to end when the instance does."""
 SUCCESS, ANNOTATE, DENY, CANCEL = 0, 1, 2, 3
 """Types of a scheduler's answers (RFC 27)."""
 
@@ -41,6 +44,23 @@ class JobManager(Service):
         self._idle: list[tuple[Call, bool]] = []
         self.waiters = Waiters()
         await Restart(self, self.jobs).run()
+
+    async def ending(self) -> None:
+        """What runs is cancelled; what waits does so until the instance is there again."""
+        for queue in self.jobs.queues:
+            queue.started = False
+        for job in list(self.jobs.active.values()):
+            if job.state & State.RUN:
+                self.jobs.exception(job, "cancel", 0, "the instance ends")
+            else:
+                self.jobs.settle(job)
+        if not self.jobs.running:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self.rpc("job-manager.idle")
+        except TimeoutError:
+            self.log(LOG_ERR, f"{self.jobs.running} jobs still run after {PATIENCE:.0f} s, and are left behind")
 
     async def stop(self) -> None:
         """All that has happened is written down."""
