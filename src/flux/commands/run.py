@@ -2,7 +2,6 @@
 
 import os
 from argparse import REMAINDER, ArgumentTypeError, Namespace
-from collections.abc import Iterator
 from errno import EILSEQ, EINVAL
 
 from flux.commands.complaint import complain
@@ -119,9 +118,10 @@ def _environment(rules: list[str]) -> dict[str, str]:
     env = dict(os.environ)
     if rules:
         from flux.base.envrules import apply
+        from flux.commands.envfiles import expanded
 
         try:
-            env = apply(_expanded(rules), os.environ)
+            env = apply(expanded(rules), os.environ)
         except ValueError as error:
             raise OSError(EINVAL, f"--env: {error}") from None
     return {name: value for name, value in env.items() if (name + value).isascii() or _is_text(name + value)}
@@ -132,20 +132,3 @@ def _is_text(value: str) -> bool:
         return bool(value.encode())
     except UnicodeEncodeError:
         return False
-
-
-def _expanded(rules: list[str], depth: int = 0) -> Iterator[str]:
-    """Puts the rules that a file has in its place."""
-    for rule in rules:
-        if not rule.startswith("^"):
-            yield rule
-            continue
-        path = os.path.expanduser(rule[1:])
-        if depth > 8:
-            raise OSError(EINVAL, f"--env: {path}: files that name each other")
-        try:
-            with open(path, encoding="utf-8") as file:
-                lines = [line.strip() for line in file]
-        except OSError as error:
-            raise OSError(error.errno, f"--env: {path}: {error.strerror}") from None
-        yield from _expanded([line for line in lines if line], depth + 1)

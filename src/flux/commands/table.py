@@ -8,6 +8,14 @@ CATEGORIES = {
         "keygen": "make the certificate that a configured session needs",
         "uptime": "show how long the session has been running, and how large it is",
     },
+    "Jobs": {
+        "submit": "submit a job, or many",
+        "jobs": "list jobs",
+        "job": "look into jobs, signal and change them",
+        "cancel": "cancel jobs",
+        "queue": "show, stop and start queues; wait until all is done",
+        "resource": "show what there is for jobs, and take nodes out of service",
+    },
     "Programs": {
         "run": "run a parallel program and wait for it",
         "exec": "run a command on brokers, for administration",

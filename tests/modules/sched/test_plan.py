@@ -14,7 +14,7 @@ from flux.modules.sched.plan import CONSERVATIVE, EASY, FCFS, LATE, Never, Plan,
 from flux.modules.sched.pool import Pool
 from flux.modules.sched.waiting import FIRST, Line, Waiting
 
-NNODES, CORES = 3, 4
+NNODES, CORES, MEMORY = 3, 4, 100
 ODD = parse({"ranks": ["1"]})
 
 
@@ -29,7 +29,9 @@ class Wish(NamedTuple):
     priority: int = 16
 
 
-slots = st.builds(Resources, st.builds(Slot, st.integers(1, 3), st.integers(0, 1)), st.integers(1, 4))
+slots = st.builds(
+    Resources, st.builds(Slot, st.integers(1, 3), st.integers(0, 1), st.sampled_from([0, 0, 20, 60])), st.integers(1, 4)
+)
 nodes = st.builds(Resources, st.builds(Slot, st.integers(1, 2)), st.integers(1, 2), st.integers(1, 3), st.booleans())
 wishes = st.builds(
     Wish,
@@ -45,7 +47,7 @@ policies = pytest.mark.parametrize("depth", [FCFS, EASY, CONSERVATIVE])
 
 def pool() -> Pool:
     ranks = range(NNODES)
-    made = Pool(dict.fromkeys(ranks, Share((1 << CORES) - 1, 1)), Nodes(frozenset(ranks), {}, {}))
+    made = Pool(dict.fromkeys(ranks, Share((1 << CORES) - 1, 1, MEMORY)), Nodes(frozenset(ranks), {}, {}))
     made.mark(ranks, up=True)
     return made
 
@@ -98,13 +100,14 @@ class History:
     def check(self) -> None:
         """No core and no GPU is given twice, and none that is not there."""
         for rank in range(NNODES):
-            cores, gpus = [self.pool.free.get(rank, Share()).cores], [0]
+            cores, gpus, memory = [self.pool.free.get(rank, Share()).cores], [0], 0
             for running in self.running.values():
                 share = running.allocation.get(rank, Share())
                 cores.append(share.cores)
                 gpus.append(share.gpus)
+                memory += share.memory
             assert sum(cores) == (1 << CORES) - 1, f"cores of rank {rank}: {cores}"
-            assert sum(gpus) <= 1
+            assert sum(gpus) <= 1 and memory <= MEMORY
 
 
 def possible(wish: Wish) -> bool:
@@ -164,7 +167,7 @@ def begun(depth: int, made: Line, running: dict[int, Running], now: float = 0.0,
 
 ALL = Resources(Slot(1), CORES * NNODES)
 ONE = Resources(Slot(1), 1)
-HALF = {7: Running(10.0, {0: Share(15, 1)})}
+HALF = {7: Running(10.0, {0: Share(15, 1, MEMORY)})}
 
 
 def test_a_short_job_goes_before_one_that_has_to_wait_and_a_long_one_does_not() -> None:
@@ -174,7 +177,7 @@ def test_a_short_job_goes_before_one_that_has_to_wait_and_a_long_one_does_not() 
 
 
 def test_a_job_without_limit_does_not_take_what_is_waited_for_until_something_unknown_ends() -> None:
-    forever = {7: Running(LATE, {0: Share(15, 1)})}
+    forever = {7: Running(LATE, {0: Share(15, 1, MEMORY)})}
     assert begun(EASY, line(job(1, ALL), job(2, ONE)), forever) == []
     assert begun(EASY, line(job(1, ALL), job(2, ONE, 1000.0)), forever) == [2]
 
@@ -192,7 +195,7 @@ def test_nothing_starts_that_cannot_end_before_the_instance_does() -> None:
 
 def test_whole_nodes_are_given_whole() -> None:
     found = pool().find(Resources(Slot(1), 1, 2, exclusive=True))
-    assert found == {0: Share(15, 1), 1: Share(15, 1)}
+    assert found == {0: Share(15, 1, MEMORY), 1: Share(15, 1, MEMORY)}
 
 
 def test_slots_are_kept_together_where_they_fit() -> None:
@@ -234,3 +237,11 @@ def test_the_line_is_by_priority_then_by_time_and_survives_changes_on_the_way() 
         made.remove(1 if at.id == 4 else at.id)
     assert seen == [4, 2, 3, 5]
     assert len(made) == 1 and 4 in made
+
+
+def test_a_node_all_of_whose_cores_were_taken_is_whole_again_afterwards() -> None:
+    free = pool()
+    taken = free.find(Resources(Slot(1), CORES))
+    free.take(taken)
+    free.give(taken)
+    assert len(free.find(Resources(Slot(1), 1, NNODES, exclusive=True))) == NNODES

@@ -1,5 +1,6 @@
 """job-info: eventlogs and other things that are written of a job, once or as they grow. Rank 0 only."""
 
+import os
 from errno import EINVAL, ENODATA, ENOENT, EPERM, EPROTO
 from typing import Any, ClassVar
 
@@ -149,7 +150,7 @@ class JobInfo(Service):
             found = await self.rpc("kvs.lookup", payload)
         except OSError as error:
             if error.errno == ENOENT:
-                raise OSError(ENOENT, "") from None
+                raise OSError(ENOENT, os.strerror(ENOENT)) from None
             raise
         return treeobj.value_of(found["val"]).decode()
 

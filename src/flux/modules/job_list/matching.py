@@ -52,7 +52,7 @@ def _texts(name: str) -> Callable[[list[Any]], Match]:
 
 
 def _states(values: list[Any]) -> Match:
-    wanted = _bits("states", values, {state.name.lower(): int(state) for state in State if state.name})
+    wanted = _bits("states", values, {name.lower(): int(state) for name, state in State.__members__.items()})
     return lambda record: bool(record.state & wanted)
 
 

@@ -34,6 +34,7 @@ class Restart:
             self._jobs.max_id = int(checkpoint.get("max_jobid", 0))
             self._jobs.queues.restore(checkpoint.get("queue", []))
         count = await self._below("job", 4)
+        self._jobs.resume()
         if count:
             self._asker.log(LOG_INFO, f"restart: {count} jobs, {len(self._jobs.active)} of them active")
 

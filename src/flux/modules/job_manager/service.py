@@ -236,9 +236,12 @@ class JobManager(Service):
         return LATER
 
     async def _begin_journal(self, call: Call, follower: Follower, full: bool) -> None:
-        if full:
-            for id in list(self.jobs.over):
+        told = set[int]()
+        while full and not told >= self.jobs.over.keys():
+            await self._writer.end()  # of those that are over all is in the key-value store
+            for id in [id for id in self.jobs.over if id not in told]:
                 await self._tell_over(follower, id)
+                told.add(id)
         for job in list(self.jobs.active.values()):
             more: dict[str, Any] = {"jobspec": job.spec} | ({} if job.R is None else {"R": job.R})
             follower.tell(job.id, eventlog.decode(job.eventlog), **more)

@@ -15,14 +15,16 @@ Allocation = dict[int, Share]
 class Pool:
     """The nodes that may be used, and what is free of them now. Nodes that are down, or have failed, are not used."""
 
-    __slots__ = ("_asked", "_free", "_matching", "all", "nodes", "up")
+    __slots__ = ("_asked", "_bare", "_free", "_matching", "all", "nodes", "up")
 
     def __init__(self, all: Mapping[int, Share], nodes: Nodes) -> None:
         self.all = dict(all)
         self.nodes = nodes
         self.up = set[int]()
         self._free: dict[int, Share] = {}
-        """Of the nodes that are up; those of which nothing is left are not in it."""
+        """Of the nodes that are up; those of which no core is left are not in it."""
+        self._bare: dict[int, Share] = {}
+        """What is left of those: GPUs, memory."""
         self._asked: dict[int, frozenset[int]] = {}
         self._matching: list[Constraint] = []
 
@@ -36,13 +38,14 @@ class Pool:
         """Another one with the same free resources, to try things out."""
         made = Pool.__new__(Pool)
         made.all, made.nodes, made.up = self.all, self.nodes, self.up
-        made._free, made._asked, made._matching = dict(self._free), self._asked, self._matching
+        made._free, made._bare = dict(self._free), dict(self._bare)
+        made._asked, made._matching = self._asked, self._matching
         return made
 
     def whole(self) -> "Pool":
         """The same nodes, all of them up and free: what a job could ever have."""
         made = self.copy()
-        made._free, made.up = dict(self.all), set(self.all)
+        made._free, made._bare, made.up = dict(self.all), {}, set(self.all)
         return made
 
     # -- what becomes free, and what not ----------------------------------------------------------------------------
@@ -57,28 +60,30 @@ class Pool:
                 self._put(rank, _minus(self.all[rank], allocated.get(rank, NOTHING)))
             else:
                 self.up.discard(rank)
-                self._free.pop(rank, None)
+                self._forget(rank)
 
     def take(self, allocation: Mapping[int, Share]) -> None:
         """Resources are allocated."""
         for rank, share in allocation.items():
             if rank in self._free:
                 self._put(rank, _minus(self._free[rank], share))
+            elif rank in self._bare:
+                self._bare[rank] = _minus(self._bare[rank], share)
 
     def give(self, allocation: Mapping[int, Share]) -> None:
         """Resources are free again."""
         for rank, share in allocation.items():
             if rank in self.up:
-                mine = self._free.get(rank, NOTHING)
+                mine = self._free.get(rank) or self._bare.get(rank, NOTHING)
                 memory = min(self.all[rank].memory, mine.memory + share.memory)
-                self._free[rank] = Share(mine.cores | share.cores, mine.gpus | share.gpus, memory)
+                self._put(rank, Share(mine.cores | share.cores, mine.gpus | share.gpus, memory))
 
     def shrink(self, ranks: Iterable[int]) -> None:
         """Nodes are gone for good."""
         for rank in ranks:
             self.all.pop(rank, None)
             self.up.discard(rank)
-            self._free.pop(rank, None)
+            self._forget(rank)
         self._renew(self.nodes.properties)
 
     def describe(self, properties: Mapping[str, frozenset[int]]) -> None:
@@ -90,10 +95,13 @@ class Pool:
         self._asked, self._matching = {}, []
 
     def _put(self, rank: int, share: Share) -> None:
-        if share.cores:
-            self._free[rank] = share
-        else:
-            self._free.pop(rank, None)
+        into, other = (self._free, self._bare) if share.cores else (self._bare, self._free)
+        other.pop(rank, None)
+        into[rank] = share
+
+    def _forget(self, rank: int) -> None:
+        self._free.pop(rank, None)
+        self._bare.pop(rank, None)
 
     # -- allocation -------------------------------------------------------------------------------------------------
 
