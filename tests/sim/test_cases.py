@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sim.keeping import CASES
+from tests.sim.jobs import CASES
 
 
 @pytest.mark.parametrize("seed", range(20))

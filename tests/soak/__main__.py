@@ -8,10 +8,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from itertools import count, islice
 from time import monotonic
 
-from tests.sim import keeping
+from tests.sim import jobs
 from tests.soak import crash
 
-CASES: dict[str, Callable[[int], object]] = {name: case.play for name, case in keeping.CASES.items()}
+CASES: dict[str, Callable[[int], object]] = {name: case.play for name, case in jobs.CASES.items()}
 CASES["a_session_that_is_killed_comes_back_with_all_that_was_acknowledged"] = crash.play
 
 Run = tuple[str, int]
