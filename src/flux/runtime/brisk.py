@@ -15,12 +15,13 @@ MOMENT = 50e-6
 BRISK = 110e-6
 """Seconds within which something came at once: a moment, and being woken."""
 
-TAKEN = 10e-6
-"""A processor that was offered and came back later than this many seconds was wanted by somebody else."""
+TAKEN = 300e-6
+"""A processor that was offered and came back later than this many seconds was taken by somebody who computes. Others
+need it for a moment: a thread of ours, the kernel."""
 
 
 RARELY = 1.0
-"""Seconds in which a processor that somebody else wanted is not offered again: who takes it may keep it for a slice."""
+"""Seconds in which a processor that somebody computes on is not offered again: who takes it keeps it for a slice."""
 
 
 class Offer:
