@@ -96,6 +96,19 @@ def heal(flux: Contender) -> Found:
     return found
 
 
+def jobs(flux: Contender) -> Found:
+    """Jobs that do nothing, one on each core, and jobs that are not even started."""
+    count = flux.times(1_000, 100) if flux.ours else flux.times(300, 50)
+    real = flux.measure(1, "jobs", count)
+    mock = flux.measure(1, "jobs", count, "mock", "0.001s")
+    return real | mock
+
+
+def submit(flux: Contender) -> Found:
+    """The commands."""
+    return flux.measure(1, "walls", "submit", flux.times(15, 3), "submit", "true")
+
+
 def run(flux: Contender) -> Found:
     """A job that does nothing."""
     return flux.measure(1, "walls", "run", flux.times(15, 3), "run", "true")
@@ -137,6 +150,8 @@ BENCHES: dict[str, Bench] = {
     "barrier": barrier,
     "size": size,
     "heal": heal,
+    "jobs": jobs,
+    "submit": submit,
     "run": run,
     "stdout": stdout,
     "mpi": mpi,

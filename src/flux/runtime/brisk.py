@@ -20,7 +20,7 @@ TAKEN = 300e-6
 need it for a moment: a thread of ours, the kernel."""
 
 
-RARELY = 1.0
+RARELY = 0.1
 """Seconds in which a processor that somebody computes on is not offered again: who takes it keeps it for a slice."""
 
 
