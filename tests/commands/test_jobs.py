@@ -118,6 +118,34 @@ def test_a_signal_reaches_the_tasks(session: Session) -> None:
     assert (done.code, done.out) == (7, "ready\ncaught\n")
 
 
+def test_output_goes_to_files_by_template(session: Session, tmp_path: Path) -> None:
+    where = f"--cwd={tmp_path}"
+    words = ["--quiet", "--wait", where, "-n2", "sh", "-c", "echo out; echo err >&2; printf end"]
+    assert session.flux("submit", "--output=both", *words).code == 0
+    assert sorted((tmp_path / "both").read_text()) == sorted("out\nerr\nend" * 2)
+    assert session.flux("submit", "-l", "--output=out.{{taskid}}", "--error=err", *words).code == 0
+    assert (tmp_path / "out.1").read_text() == "1: out\n1: end\n"
+    assert sorted((tmp_path / "err").read_text().splitlines()) == ["0: err", "1: err"]
+    code, _, err = session.flux("submit", "--quiet", "--wait", where, "--output=no/such/x", "true")
+    assert (code, err) == (1, "")
+    last = session.flux("job", "last").out.strip()
+    explained = session.flux("job", "explain", last).out
+    assert f"exception exec: {tmp_path}/no/such/x: No such file or directory" in explained
+
+
+def test_a_full_disk_under_a_jobs_output_is_an_exception(session: Session) -> None:
+    code, _, err = session.flux("submit", "--wait", "--output=/dev/full", "echo", "much")
+    assert code == 1 and "/dev/full: No space left on device" in err
+
+
+def test_what_is_asked_for_and_is_not_there_is_said(session: Session) -> None:
+    code, _, err = session.flux("submit", "--wait", "--taskmap=cyclic", "true")
+    assert code == 1 and err.endswith("exception: type=exec taskmap cyclic is not supported\n")
+    id = submit(session, "-o", "pty", "true")
+    assert session.flux("job", "status", id).code == 0
+    assert "the shell option pty has no effect" in session.flux("job", "eventlog", id).out
+
+
 def test_queues_are_stopped_and_started(session: Session) -> None:
     assert session.flux("queue", "stop", "-m", "new software").out == "Scheduling is stopped: new software\n"
     id = submit(session, "true")

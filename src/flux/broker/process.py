@@ -35,6 +35,7 @@ from flux.runtime.keeper import Keeper, fork_keeper
 from flux.runtime.linux import set_process_name
 from flux.runtime.listener import listen
 from flux.runtime.machine import machine
+from flux.runtime.outfile import OutFiles
 from flux.runtime.pmi import Bootstrap
 from flux.runtime.s3shelf import open_bucket
 from flux.runtime.spawn import Spawner
@@ -263,6 +264,7 @@ class Process:
             "s3": open_bucket,
             "filemap": filemap,
             "machine": machine,
+            "outfiles": OutFiles(asyncio.get_running_loop()),
             "config": Configuration(self._config, self._options.read if self._options.config_path else None),
             "given": self._options.attributes,
             "belongs": system.belongs,

@@ -8,12 +8,14 @@ import msgspec
 from flux.base import treeobj
 from flux.base.duration import parse_fsd
 from flux.base.invalid import Invalid
-from flux.base.iodata import size
+from flux.base.iodata import decode, size
 from flux.base.jobid import JobID
 from flux.base.jobspec import Jobspec
 from flux.base.rset import ResourceSet
-from flux.modules.job_exec.logs import Logs
+from flux.modules.job_exec.logs import STREAMS, Logs
 from flux.modules.job_exec.placing import counts
+from flux.modules.job_exec.redirection import Redirection
+from flux.modules.job_exec.support import REMARK, refusal, remarks
 from flux.service import Call, Service, event, request
 from flux.service.kvswriter import KvsWriter
 from flux.wire.message import STREAMING, USER, Event, Request, Response
@@ -34,6 +36,11 @@ class Execution:
         self.failed = self.over = False
         self.numbers: dict[str, int] = {}
         """Up to which number each node's output was taken."""
+        self.redirection: Redirection
+        self.writing = 0
+        """Pieces of output that are on their way to files."""
+        self.status: int | None = None
+        """What it has come to, while its files are not closed."""
         self.timer: Any = None
         self.expiry: Any = None
         self.escalation: Any = None
@@ -71,12 +78,20 @@ class JobExec(Service):
         try:
             job = Execution(asked, id, userid, Jobspec.parse(jobspec), ResourceSet.parse(R))
             shares = counts(job.spec, job.resources)
+            why = refusal(job.spec)
+            if why:
+                raise Invalid(why)
         except (Invalid, OSError) as error:
             self._tell(asked, id, "exception", {"severity": 0, "type": "exec", "note": str(error)})
             self._tell(asked, id, "release", {"ranks": "all", "final": True})
             return
         self._jobs[id] = job
         job.logs = Logs(JobID(id).kvs, sum(shares), self._writer.writes)
+        name = job.spec.name or job.spec.command[0].rpartition("/")[2]
+        where = job.spec.cwd, len(job.resources), sum(shares)
+        job.redirection = Redirection(job.spec.options, id, name, *where)
+        for remark in remarks(job.spec):
+            self._tell(asked, id, "exception", {"severity": REMARK, "type": "exec", "note": remark})
         self._log(job, "init")
         expiration = job.resources.expiration
         if expiration:
@@ -116,11 +131,14 @@ class JobExec(Service):
         }
         self._log(job, "starting")
         job.logs.header(self.host.wall())
+        for stream in STREAMS:
+            if job.redirection.redirects(stream):
+                job.logs.redirected(self.host.wall(), stream, job.redirection.common(stream) or "")
         job.tag = self.send_request("wreck.run", asked, lambda response: self._heard(job, response), flags=STREAMING)
 
     def _heard(self, job: Execution, response: Response) -> None:
         if response.errnum:
-            if not job.over:
+            if not job.over and job.status is None:
                 self._refuse(job, response.text() or "wreck has ended")
             return
         told = response.body()
@@ -140,14 +158,57 @@ class JobExec(Service):
             case "exception" if not job.failed:
                 self._tell(job.asked, job.id, "exception", {key: data[key] for key in ("severity", "type", "note")})
             case "finish":
-                self._finished(job, shell_status(data["status"]))
+                self._close(job, shell_status(data["status"]))
 
     def _output(self, job: Execution, data: dict[str, Any]) -> None:
-        job.logs.output(self.host.wall(), data["io"], size(data["io"]))
+        io = data["io"]
+        if job.redirection.redirects(io["stream"]):
+            self._to_file(job, data)
+            return
+        job.logs.output(self.host.wall(), io, size(io))
         if not job.numbers:
             self._writer.writes.then(lambda why: self._acknowledge(job))
         job.numbers[str(data["node"])] = data["seq"]
         self._writer.soon()
+
+    def _to_file(self, job: Execution, data: dict[str, Any]) -> None:
+        """A piece goes to a file; where it came from it is kept until it is there."""
+        piece, task = decode(data["io"]), str(data["io"]["rank"])
+        path, text = job.redirection.take(piece.stream, task, piece.data, end=piece.end)
+        if piece.end:
+            job.logs.output(self.host.wall(), data["io"] if not piece.data else end_of(data["io"]), 0)
+            self._writer.soon()
+
+        def told(error: OSError | None) -> None:
+            job.writing -= 1
+            if error is not None and not job.failed and not job.over:
+                job.failed = True
+                self._kill(job, SIGKILL)
+                told_of = {"severity": 0, "type": "exec", "note": str(error.strerror)}
+                self._tell(job.asked, job.id, "exception", told_of)
+            if not job.over:
+                self.notify("wreck.ack", {"id": job.id, "seq": {str(data["node"]): data["seq"]}})
+            self._end_if_written(job)
+
+        job.writing += 1
+        self.host.port("outfiles").write(path, text, lambda error: self.guarded(told, error))
+
+    def _close(self, job: Execution, status: int) -> None:
+        """All tasks have ended; the job has when its files are closed."""
+        job.status = status
+        for path in job.redirection.paths:
+            job.writing += 1
+
+            def told(error: OSError | None) -> None:
+                job.writing -= 1
+                self._end_if_written(job)
+
+            self.host.port("outfiles").close(path, lambda error, told=told: self.guarded(told, error))
+        self._end_if_written(job)
+
+    def _end_if_written(self, job: Execution) -> None:
+        if job.status is not None and not job.writing:
+            self._finished(job, job.status)
 
     def _acknowledge(self, job: Execution) -> None:
         """What is written down need not be kept where it came from."""
@@ -260,6 +321,11 @@ class JobExec(Service):
     def _log(self, job: Execution, name: str, context: dict[str, Any] | None = None) -> None:
         job.logs.event(self.host.wall(), name, context)
         self._writer.soon()
+
+
+def end_of(io: dict[str, Any]) -> dict[str, Any]:
+    """That a stream has ended, without what was said last."""
+    return {"stream": io["stream"], "rank": io["rank"], "eof": True}
 
 
 def shell_status(status: int) -> int:
