@@ -17,6 +17,8 @@ from tests.sim.witness import Witness
 __all__ = ["CASES"]
 
 MORE = tuple(name for name in MODULES if name not in ("heartbeat", "live", "content", "content-memory", "kvs"))
+ANSWERED = 120.0
+"""Seconds in which everybody who lives has answered."""
 PATIENCE = 600.0
 """Seconds in which all jobs that can run have done so."""
 
@@ -50,8 +52,9 @@ class Users:
             await asyncio.sleep(self.random.random() * 4)
             try:
                 spec = jobspec(f"{self.random.random() * 5:.3f}s", **self._shape())
-                self.acknowledged.append(await submit(self.random.choice(self.flux.alive), spec))
-            except OSError:
+                async with asyncio.timeout(ANSWERED):  # nobody answers on a broker that dies
+                    self.acknowledged.append(await submit(self.random.choice(self.flux.alive), spec))
+            except (OSError, TimeoutError):
                 continue  # lost on its way, or more than there is
 
     def _shape(self) -> dict[str, Any]:
