@@ -1,6 +1,5 @@
 """Output that goes to files instead of the key-value store (`--output`, `--error`): what goes to which. Pure."""
 
-import os.path
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +35,7 @@ class Redirection:
         """The file of one task."""
         own = {"taskid": task, "task.id": task, "task.rank": task}
         text = render(str(self._wanted[stream]["path"]), {**self._tags, **own}, lambda tag: None)
-        return os.path.join(self._cwd, text)
+        return text if text.startswith("/") else f"{self._cwd}/{text}"
 
     def take(self, stream: str, task: str, data: bytes, *, end: bool) -> tuple[str, bytes]:
         """Where a piece goes, and as what: with labels, each line begins with its task's number."""
