@@ -14,8 +14,18 @@ Treeobj: TypeAlias = dict[str, Any]
 MAX_DEPTH = 100
 """Directories within directories in one object."""
 
+Sealed: TypeAlias = msgspec.Raw
+"""An object as text. Large directories are read and written without looking into each of their entries."""
+
+
+class _Dir(msgspec.Struct, tag_field="type", tag="dir", forbid_unknown_fields=True):
+    data: dict[str, Sealed]
+    ver: int
+
+
 _sorted = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
+_decode_dir = msgspec.json.Decoder(_Dir).decode
 _KEYS = {"ver", "type", "data"}
 _LINK = {"target", "namespace"}
 
@@ -94,7 +104,7 @@ def refs(obj: Any) -> Iterator[tuple[str, bool]]:
         yield from ((ref, obj["type"] == "dirref") for ref in obj["data"])
 
 
-def encode(obj: Treeobj) -> bytes:
+def encode(obj: Mapping[str, Any]) -> bytes:
     """The canonical JSON: compact, keys sorted. Equal objects are equal bytes, and so one blob."""
     text = _sorted(obj)
     if b"\\u00" in text:
@@ -107,10 +117,36 @@ def encode(obj: Treeobj) -> bytes:
     return text
 
 
-def decode(text: str | bytes) -> Treeobj:
+def decode(text: str | bytes | memoryview) -> Treeobj:
     """Reads a tree object. Raises EINVAL."""
     try:
         value = _decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         raise Invalid("tree object is not JSON") from None
     return validate(value)
+
+
+def seal(obj: Treeobj) -> Sealed:
+    """The object as text."""
+    return Sealed(encode(obj))
+
+
+def unseal(text: Sealed) -> Treeobj:
+    """The object of a text. Raises EINVAL."""
+    return decode(memoryview(text))
+
+
+def decode_entries(blob: bytes) -> dict[str, Sealed]:
+    """Reads a directory, but not what is in it. Raises EINVAL."""
+    try:
+        found = _decode_dir(blob)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        raise Invalid("not a directory") from None
+    if found.ver != 1:
+        raise Invalid("not a directory of version 1")
+    return found.data
+
+
+def encode_entries(entries: Mapping[str, Sealed]) -> bytes:
+    """The canonical JSON of a directory."""
+    return encode({"data": entries, "type": "dir", "ver": 1})

@@ -8,7 +8,7 @@ import pytest
 from flux.base import treeobj
 from flux.base.blobref import BlobHash
 from flux.base.kvskey import normal
-from flux.base.treeobj import Treeobj
+from flux.base.treeobj import Sealed, Treeobj
 from flux.modules.kvs.commit import Draft
 from flux.modules.kvs.dirs import Dirs
 from flux.modules.kvs.lookup import READDIR, READLINK, TREEOBJ, Lookup
@@ -137,11 +137,17 @@ def test_what_is_not_at_hand_is_asked_for() -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    [{"ver": 1, "type": "dirref", "data": ["x", "y"]}, {"ver": 1, "type": "symlink", "data": {"target": "b"}}],
+    [
+        {"ver": 1, "type": "dirref", "data": ["x", "y"]},
+        {"ver": 1, "type": "symlink", "data": {"target": "b"}},
+        {"ver": 2, "type": "dirref", "data": ["x"]},
+        {"no": "object"},
+    ],
 )
 def test_a_broken_tree_is_not_recoverable(broken: Any) -> None:
     dirs = Dirs(100)
-    dirs.put("root", {"a": broken, "b": {"ver": 1, "type": "dirref", "data": ["x", "y"]}}, 1)
+    entries = {"a": broken, "b": {"ver": 1, "type": "dirref", "data": ["x", "y"]}}
+    dirs.put("root", {name: Sealed(treeobj.encode(entry)) for name, entry in entries.items()}, 1)
     with pytest.raises(OSError, match=r".") as caught:
         Lookup("a.c", 0, dirs, str).below("root", 1).answer()
     assert caught.value.errno == errno.ENOTRECOVERABLE

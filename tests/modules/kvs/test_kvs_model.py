@@ -200,7 +200,8 @@ class Store(RuleBasedStateMachine):
                 found |= self.read(row.ref)
             assert len(found) == page.count
             return found
-        for name, entry in page.items():
+        for name, text in page.items():
+            entry = treeobj.unseal(text)
             match entry["type"]:
                 case "dirref":
                     found[name] = self.read(entry["data"][0])

@@ -1,16 +1,21 @@
 """Directories of any size, found and changed page by page. Pure: a page that is not at hand is asked for by Missing."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from errno import ENOTRECOVERABLE
 from typing import Any, NamedTuple, TypeAlias
 
 from flux.base import pagedir, treeobj
 from flux.base.blobref import BlobHash
+from flux.base.invalid import Invalid
 from flux.base.pagedir import Index, Row
-from flux.base.treeobj import Treeobj
+from flux.base.treeobj import Sealed, Treeobj
 
 Entries: TypeAlias = Mapping[str, Treeobj]
-"""What is in a directory, or in one page of it. Shared by all who read it, so nobody changes it."""
-Page: TypeAlias = Entries | Index
+"""What is in a directory."""
+Leaf: TypeAlias = Mapping[str, Sealed]
+"""What is in a small directory, or in one page of a large one. Shared by all who read it, so nobody changes it."""
+Page: TypeAlias = Leaf | Index
 Find: TypeAlias = Callable[[str], Page | None]
 Changes: TypeAlias = Mapping[str, Treeobj | None]
 """New entries by name; None for those that go."""
@@ -40,18 +45,10 @@ class Missing(Exception):
 
 def parse(blob: bytes) -> Page | None:
     """The page, or whole directory, that a blob holds; None if it holds none."""
-    try:
-        obj = treeobj.decode(blob)
-    except ValueError:
-        return _index(blob)
-    return obj["data"] if obj["type"] == "dir" else None
-
-
-def _index(blob: bytes) -> Index | None:
-    try:
-        return pagedir.decode(blob)
-    except ValueError:
-        return None
+    for read in (treeobj.decode_entries, pagedir.decode):
+        with suppress(ValueError):
+            return read(blob)
+    return None
 
 
 def entry(find: Find, ref: str, name: str) -> Treeobj | None:
@@ -59,13 +56,22 @@ def entry(find: Find, ref: str, name: str) -> Treeobj | None:
     page = at_hand(find, ref)
     while isinstance(page, Index):
         page = at_hand(find, page.rows[page.at(name)].ref)
-    return page.get(name)
+    found = page.get(name)
+    return None if found is None else _unsealed(name, found)
 
 
 def entries(find: Find, ref: str) -> Entries:
     """All that is in a directory. Raises Missing."""
     page = at_hand(find, ref)
-    return _merged(_leaves(find, page)) if isinstance(page, Index) else page
+    leaf = _merged(_leaves(find, page)) if isinstance(page, Index) else page
+    return {name: _unsealed(name, found) for name, found in leaf.items()}
+
+
+def _unsealed(name: str, found: Sealed) -> Treeobj:
+    try:
+        return treeobj.unseal(found)
+    except Invalid as error:
+        raise OSError(ENOTRECOVERABLE, f"{name}: {error}") from None
 
 
 def at_hand(find: Find, ref: str) -> Page:
@@ -76,9 +82,9 @@ def at_hand(find: Find, ref: str) -> Page:
     return page
 
 
-def _leaves(find: Find, index: Index) -> list[Entries]:
+def _leaves(find: Find, index: Index) -> list[Leaf]:
     """The pages below an index. Missing names all that are missing, as far as is known."""
-    leaves: list[Entries] = []
+    leaves: list[Leaf] = []
     missing: list[str] = []
     for row in index.rows:
         page = find(row.ref)
@@ -127,7 +133,7 @@ class Rewriting:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _whole(self, changed: Entries) -> str:
+    def _whole(self, changed: Leaf) -> str:
         """A directory of these entries: one blob if it is small, else pages."""
         return self._keep(changed) if len(changed) <= self._limits.flat else self._top(self._paged(changed))
 
@@ -163,14 +169,14 @@ class Rewriting:
             joined.append(row)
         return joined
 
-    def _gathered(self, rows: list[Row]) -> Entries:
+    def _gathered(self, rows: list[Row]) -> Leaf:
         """All that is below these rows; their pages are used no more."""
         found = _merged(_leaves(self._find_any, Index(rows))) if rows else {}
         for row in rows:
             self._forget(row.ref)
         return found
 
-    def _paged(self, changed: Entries) -> list[Row]:
+    def _paged(self, changed: Leaf) -> list[Row]:
         if len(changed) <= self._limits.page:
             return [self._row(changed)] if changed else []
         return [self._row({name: changed[name] for name in part}) for part in _cut(sorted(changed), self._limits.page)]
@@ -186,7 +192,7 @@ class Rewriting:
     # -- pages, old and new -----------------------------------------------------------------------------------------
 
     def _keep(self, page: Page) -> str:
-        blob = page.encode() if isinstance(page, Index) else treeobj.encode({"data": page, "type": "dir", "ver": 1})
+        blob = page.encode() if isinstance(page, Index) else treeobj.encode_entries(page)
         ref = self._hash.blobref(blob)
         self._new[ref] = blob, page
         return ref
@@ -213,13 +219,18 @@ class Rewriting:
             raise Missing(missing)
 
 
-def _applied(page: Entries, changes: Changes) -> Entries:
-    changed = {**page, **changes}
-    return {name: obj for name, obj in changed.items() if obj is not None}
+def _applied(page: Leaf, changes: Changes) -> Leaf:
+    changed = dict(page)
+    for name, obj in changes.items():
+        if obj is not None:
+            changed[name] = treeobj.seal(obj)
+        else:
+            changed.pop(name, None)
+    return changed
 
 
-def _merged(parts: Iterable[Entries]) -> Entries:
-    found: dict[str, Treeobj] = {}
+def _merged(parts: Iterable[Leaf]) -> Leaf:
+    found: dict[str, Sealed] = {}
     for part in parts:
         found.update(part)
     return found
