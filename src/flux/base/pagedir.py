@@ -4,6 +4,7 @@ A directory of many entries would be one large blob that each change makes anew.
 """
 
 from bisect import bisect_right
+from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -32,6 +33,10 @@ class _Object(msgspec.Struct, tag_field="type", tag="pagedir", forbid_unknown_fi
 
 Pages: TypeAlias = list[Row]
 
+_LAST = "\U0010ffff"
+"""After all refs."""
+_size = itemgetter(2)
+
 _decode = msgspec.json.Decoder(_Object).decode
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -39,16 +44,15 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 class Index:
     """The pages of a directory, or of one part of it, in the order of their names. Each is a `dir` or an index."""
 
-    __slots__ = ("_firsts", "count", "rows")
+    __slots__ = ("count", "rows")
 
     def __init__(self, rows: Pages) -> None:
         self.rows = rows
-        self.count = sum(row.size for row in rows)
-        self._firsts = [row.first for row in rows]
+        self.count = sum(map(_size, rows))
 
     def at(self, name: str) -> int:
         """Which page a name is in, if it is there at all."""
-        return max(bisect_right(self._firsts, name) - 1, 0)
+        return max(bisect_right(self.rows, (name, _LAST)) - 1, 0)
 
     def encode(self) -> bytes:
         """The canonical JSON."""

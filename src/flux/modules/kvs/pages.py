@@ -148,10 +148,12 @@ class Rewriting:
         for name, obj in changes.items():
             by_page.setdefault(index.at(name), {})[name] = obj
         self._check([index.rows[at].ref for at in by_page])
-        rows: list[Row] = []
-        for at, row in enumerate(index.rows):
-            rows += self._changed(row.ref, by_page[at]) if at in by_page else [row]
-        return self._joined(rows)
+        rows, small = list(index.rows), False
+        for at in sorted(by_page, reverse=True):
+            changed = self._changed(rows[at].ref, by_page[at])
+            small = small or not changed or min(row.size for row in changed) <= self._limits.page // 2
+            rows[at : at + 1] = changed
+        return self._joined(rows) if small else rows
 
     def _changed(self, ref: str, changes: Changes) -> list[Row]:
         page = self._at_hand(ref)
