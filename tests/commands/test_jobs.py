@@ -139,8 +139,8 @@ def test_a_full_disk_under_a_jobs_output_is_an_exception(session: Session) -> No
 
 
 def test_what_is_asked_for_and_is_not_there_is_said(session: Session) -> None:
-    code, _, err = session.flux("submit", "--wait", "--taskmap=cyclic", "true")
-    assert code == 1 and err.endswith("exception: type=exec taskmap cyclic is not supported\n")
+    code, _, err = session.flux("submit", "--wait", "--taskmap=round", "true")
+    assert code == 1 and err.endswith("type=exec taskmap: no such scheme: round (block, cyclic, manual)\n")
     id = submit(session, "-o", "pty", "true")
     assert session.flux("job", "status", id).code == 0
     assert "the shell option pty has no effect" in session.flux("job", "eventlog", id).out

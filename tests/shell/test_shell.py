@@ -304,6 +304,7 @@ async def test_all_that_still_counts_can_be_told_again(node: Node) -> None:
     node.shell.report.again(after=4)
     assert [(type, data.get("seq")) for type, data in node.told] == [
         ("started", None),
+        ("exited", None),
         ("credit", None),
         ("output", 5),
         ("finish", 5),

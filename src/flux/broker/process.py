@@ -34,7 +34,7 @@ from flux.runtime.fileshelf import open_files
 from flux.runtime.keeper import Keeper, fork_keeper
 from flux.runtime.linux import set_process_name
 from flux.runtime.listener import listen
-from flux.runtime.machine import machine
+from flux.runtime.machine import cores, machine
 from flux.runtime.outfile import OutFiles
 from flux.runtime.pmi import Bootstrap
 from flux.runtime.s3shelf import open_bucket
@@ -264,6 +264,7 @@ class Process:
             "s3": open_bucket,
             "filemap": filemap,
             "machine": machine,
+            "cores": cores,
             "outfiles": OutFiles(asyncio.get_running_loop()),
             "config": Configuration(self._config, self._options.read if self._options.config_path else None),
             "given": self._options.attributes,

@@ -179,13 +179,15 @@ def _attach_options(made: Parser) -> None:
     made.add_argument("-X", "--show-exec", action="store_true", help="those of its execution, too")
     made.add_argument("-w", "--wait-event", default="finish", metavar="NAME", help="leave it at that event (finish)")
     made.add_argument("-q", "--quiet", action="store_true", help="say nothing about it")
+    made.add_argument("-r", "--read-only", action="store_true", help="neither our stdin nor our signals are passed on")
     _one(made)
 
 
 def _attach(handle: Flux, args: Namespace) -> int:
-    from flux.commands.jobattach import Attachment
+    from flux.commands.jobattach import Attachment, Wishes
 
-    return Attachment(handle, args).run()
+    given = {name: getattr(args, name) for name in Wishes._fields if hasattr(args, name)}
+    return Attachment(handle, args.jobid, Wishes(**given)).run()
 
 
 def _status_options(made: Parser) -> None:

@@ -1,6 +1,7 @@
 """The output of a job as it is written: followed, decoded, to our stdout and stderr."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from flux.base.iodata import decode
@@ -44,17 +45,19 @@ class Printer:
         return b"".join(b"%s: %s" % (task.encode(), line) for line in lines)
 
 
-def follow(handle: Flux, id: JobID, *, labelled: bool = False) -> None:
-    """Prints a job's output while the reactor runs, until its end."""
+def follow(handle: Flux, id: JobID, over: Callable[[], None], *, labelled: bool = False) -> None:
+    """Prints a job's output while the reactor runs, until its end, which `over` is told."""
     printer = Printer(labelled=labelled)
 
     def heard(watch: Any) -> None:
         assert isinstance(watch, JobEventWatchFuture)
         try:
             event = watch.get_event()
-        except OSError:
-            return  # it has none
+        except OSError:  # it has none
+            event = None
         if event is not None:
             printer.take(event)
+        else:
+            over()
 
     event_watch_async(handle, id, "guest.output").then(heard)

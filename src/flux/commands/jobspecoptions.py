@@ -7,6 +7,7 @@ import resource
 import signal
 import time
 from argparse import REMAINDER, Namespace
+from errno import EILSEQ
 from fnmatch import fnmatchcase
 from math import isfinite
 from typing import Any
@@ -20,7 +21,7 @@ PER_TASK = ("ntasks", "cores_per_task", "gpus_per_task", "mem")
 PER_RESOURCE = ("cores", "tasks_per_node", "tasks_per_core", "gpus_per_node")
 NOT_PASSED_ON = {"memlock", "ofile", "msgqueue", "nice", "rtprio", "rttime", "sigpending"}
 """Limits that jobs do not have from who submits them, unless they are asked for."""
-FLAGS = {"debug": 2, "waitable": 4, "novalidate": 8}
+FLAGS = ("debug", "waitable", "novalidate")
 URGENCIES = {"hold": 0, "default": 16, "expedite": 31}
 NOWHERE = ("none", "kvs")
 
@@ -107,7 +108,7 @@ def jobspec(args: Namespace) -> dict[str, Any]:
     system: dict[str, Any] = {
         "duration": _duration(args.time_limit),
         "environment": _environment(args.env),
-        "cwd": os.path.abspath(args.cwd) if args.cwd else os.getcwd(),
+        "cwd": _text(os.path.abspath(args.cwd) if args.cwd else os.getcwd()),
         "shell": {"options": options},
     }
     _name(system, args)
@@ -123,7 +124,7 @@ def jobspec(args: Namespace) -> dict[str, Any]:
         options["signal"] = _signal(args.signal)
     made = {
         "resources": vertices,
-        "tasks": [{"command": command, "slot": shape.LABEL, "count": count}],
+        "tasks": [{"command": [_text(word) for word in command], "slot": shape.LABEL, "count": count}],
         "attributes": {"system": system},
         "version": 1,
     }
@@ -131,13 +132,13 @@ def jobspec(args: Namespace) -> dict[str, Any]:
     return made
 
 
-def flags(args: Namespace) -> int:
-    """The flags of the submission. Raises Invalid."""
-    found = 0
+def flags(args: Namespace) -> dict[str, bool]:
+    """The flags of the submission, as `flux.job.submit` takes them. Raises Invalid."""
+    found = {}
     for word in (word for text in args.flags for word in text.split(",")):
         if word not in FLAGS:
             raise Invalid(f"--flags: Unknown flag {word}")
-        found |= FLAGS[word]
+        found[word] = True
     return found
 
 
@@ -215,12 +216,27 @@ def _environment(rules: list[str]) -> dict[str, str]:
     from flux.base.envrules import apply
     from flux.commands.envfiles import expanded
 
-    if not rules:
-        return dict(os.environ)
+    env = dict(os.environ)
+    if rules:
+        try:
+            env = apply(expanded(rules), os.environ)
+        except ValueError as error:
+            raise Invalid(f"--env: {error}") from None
+    return {name: value for name, value in env.items() if (name + value).isascii() or _is_text(name + value)}
+
+
+def _is_text(word: str) -> bool:
     try:
-        return apply(expanded(rules), os.environ)
-    except ValueError as error:
-        raise Invalid(f"--env: {error}") from None
+        return bool(word.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _text(word: str) -> str:
+    """Directories and commands travel as UTF-8."""
+    if not _is_text(word):
+        raise OSError(EILSEQ, f"{word!a}: not UTF-8")
+    return word
 
 
 def _name(system: dict[str, Any], args: Namespace) -> None:

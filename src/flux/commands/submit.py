@@ -97,15 +97,16 @@ def _numbered(args: Namespace, number: int) -> Namespace:
     return made
 
 
-def _submit(handle: Flux, copies: list[Any], flags: int, urgency: int, *, quiet: bool) -> list[JobID] | None:
+def _submit(
+    handle: Flux, copies: list[Any], flags: dict[str, bool], urgency: int, *, quiet: bool
+) -> list[JobID] | None:
     """Submits them, some ahead; prints the ids in order. None if one was refused: those before it are there."""
     waiting: list[SubmitFuture] = []
     ids: list[JobID] = []
     todo = list(reversed(copies))
     while todo or waiting:
         while todo and len(waiting) < AHEAD:
-            given = {"waitable": bool(flags & 4), "debug": bool(flags & 2), "novalidate": bool(flags & 8)}
-            waiting.append(submit_async(handle, todo.pop(), urgency, **given))
+            waiting.append(submit_async(handle, todo.pop(), urgency, **flags))
         try:
             ids.append(waiting.pop(0).get_id())
         except OSError as error:
@@ -132,7 +133,8 @@ class _Following:
             if self._args.watch:
                 from flux.commands.joboutput import follow
 
-                follow(self._handle, id, labelled=self._args.label_io)
+                self._left += 1
+                follow(self._handle, id, self._over, labelled=self._args.label_io)
         if self._left:
             self._handle.reactor_run()
         return self._code

@@ -28,7 +28,21 @@ def born(order: Start, descriptors: Sequence[int], home: int) -> int:
             order.env[os.fsencode(name)] = b"%d" % descriptor
     with ExitStack() as back:
         _become(order, home, lambda do, *args: back.callback(_undo, do, *args))
+        if order.input:
+            descriptor = _opened(order.input)
+            back.callback(os.close, descriptor)
+            files.append((os.POSIX_SPAWN_DUP2, descriptor, STANDARD["stdin"]))
         return _spawn(order, files)
+
+
+def _opened(path: bytes) -> int:
+    """A file to read from. One that somebody must write to first is not waited for."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise OSError(error.errno, f"{os.fsdecode(path)}: {error.strerror}") from None
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def _undo(do: Callable[..., object], *args: object) -> None:
@@ -51,6 +65,8 @@ def _become(order: Start, home: int, back: Callable[..., object]) -> None:
         if which is None:
             raise OSError(EINVAL, f"limit {name}: no such limit")
         before = resource.getrlimit(which)
+        if soft == before[0]:
+            continue
         back(resource.setrlimit, which, before)
         _refusable(f"limit {name}", resource.setrlimit, which, (_capped(soft, before[1]), before[1]))
 

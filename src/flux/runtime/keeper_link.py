@@ -27,6 +27,7 @@ class Start(msgspec.Struct, tag=True):
     umask: int | None
     limits: dict[str, int]
     cpus: tuple[int, ...]
+    input: bytes
 
 
 class Kill(msgspec.Struct, tag=True):

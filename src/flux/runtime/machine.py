@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,22 +27,23 @@ def machine() -> Machine:
     return Machine(_cores(), f"0-{gpus - 1}" if gpus > 1 else "0" if gpus else "", _memory())
 
 
+@cache
+def cores() -> tuple[tuple[int, ...], ...]:
+    """The logical CPUs that we may use, by core, which may have several threads. () where that is unknown."""
+    mask = getattr(os, "sched_getaffinity", None)
+    found: dict[str, list[int]] = {}
+    for cpu in sorted(mask(0)) if mask is not None else ():
+        try:
+            core = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
+        except OSError:
+            core = str(cpu)
+        found.setdefault(core, []).append(cpu)
+    return tuple(map(tuple, found.values()))
+
+
 def _cores() -> str:
     """Numbered from 0, whichever they are: so do today's instances, and so does who pins to them."""
-    mask = getattr(os, "sched_getaffinity", None)
-    count = len(_physical(mask(0))) if mask is not None else os.cpu_count() or 1
-    return IDset(range(count)).encode()
-
-
-def _physical(cpus: set[int]) -> set[str]:
-    """Of several hardware threads of one core, one counts."""
-    found = set()
-    for cpu in cpus:
-        try:
-            found.add(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text())
-        except OSError:
-            found.add(str(cpu))
-    return found
+    return IDset(range(len(cores()) or os.cpu_count() or 1)).encode()
 
 
 def _memory() -> int:

@@ -84,9 +84,11 @@ class Spawner:
             umask=conditions.umask,
             limits=conditions.limits,
             cpus=conditions.cpus,
+            input=os.fsencode(conditions.input),
         )
+        theirs = [name for name in streams if name not in sockets and not (name == "stdin" and conditions.input)]
         async with self._window:
-            return await self._start(order, child, [name for name in streams if name not in sockets], channels, sockets)
+            return await self._start(order, child, theirs, channels, sockets)
 
     async def _start(
         self, order: Start, child: Child, streams: Sequence[str], channels: Sequence[str], sockets: Mapping[str, int]

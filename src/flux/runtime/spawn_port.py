@@ -35,6 +35,8 @@ class Conditions(msgspec.Struct, frozen=True):
     """Soft limits by getrlimit(2) name in lower case (`nofile`); -1 is none. The hard limit caps them."""
     cpus: tuple[int, ...] = ()
     """Logical CPUs that it may use."""
+    input: str = ""
+    """The file that it reads, if it is not told what to read: then it has no stream `stdin`."""
 
 
 AS_THE_BROKER = Conditions()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from flux.shell.binding import gpus
 from flux.shell.job import Job
 from flux.shell.place import Place
 
@@ -29,6 +30,12 @@ def node_environment(job: Job, place: Place) -> dict[str, str]:
     if "HOSTNAME" in env:  # that of who asked, which is not to be found here
         env["HOSTNAME"] = place.hostname
     return env
+
+
+def visible_gpus(job: Job, ntasks: int) -> list[dict[str, str]]:
+    """What tells each of a node's tasks which GPUs are its own (flux-shell(1), gpu-affinity)."""
+    told = gpus(job.options.gpu_affinity, job.gpus, ntasks)
+    return [{"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ids} if ids else {} for ids in told]
 
 
 def task_environment(node: Mapping[str, str], task: int, local: int) -> dict[str, str]:

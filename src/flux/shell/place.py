@@ -12,5 +12,7 @@ class Place(NamedTuple):
     hostname: str = ""
     level: int = 1
     """Of an instance inside the job."""
+    cores: tuple[tuple[int, ...], ...] = ()
+    """The logical CPUs of each of its cores."""
     path: str = "/"
     """The ids of the jobs that this instance runs in, outermost first."""

@@ -45,16 +45,11 @@ def plan(ntasks: int, ranks: Sequence[int]) -> Plan:
     return Plan(tuple(ranks), taskmap)
 
 
-def placed(ranks: Sequence[int], counts: Sequence[int]) -> Plan:
-    """So many tasks on each rank. OSError(EINVAL) if that makes no sense."""
+def placed(ranks: Sequence[int], taskmap: Taskmap) -> Plan:
+    """Tasks where a map has them. OSError(EINVAL) if that makes no sense."""
+    counts = [len(taskmap.taskids(node)) for node in range(taskmap.nnodes)]
     if len(ranks) != len(counts) or not ranks or not all(0 < count <= TASKS_PER_NODE for count in counts):
         raise OSError(EINVAL, f"{len(ranks)} ranks, and tasks for {len(counts)}: each has 1 to {TASKS_PER_NODE}")
-    taskmap = Taskmap()
-    first = 0
-    for node in range(1, len(counts) + 1):
-        if node == len(counts) or counts[node] != counts[first]:
-            taskmap.append(first, node - first, counts[first])
-            first = node
     return Plan(tuple(ranks), taskmap)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from flux.shell.output import Chunk, Output
 
 Tell = Callable[[str, dict[str, Any]], None]
-"""Tells the leader: `started`, `output`, `credit`, `enter`, `failed`, `finish`, which is the last."""
+"""Tells the leader: `started`, `output`, `credit`, `enter`, `exited`, `failed`, `finish`, which is the last."""
 
-ORDER = ("failed", "started", "credit", "enter")
+ORDER = ("failed", "started", "exited", "credit", "enter")
 """What is said before the output when it is said again."""
 
 

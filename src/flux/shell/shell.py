@@ -5,8 +5,10 @@ from errno import EACCES, ECANCELED, EIO
 from typing import Any
 
 from flux.base.iodata import decode
-from flux.service.ports import Spawn
-from flux.shell.environment import node_environment, task_environment
+from flux.base.mustache import job_tags, render, task_tags
+from flux.service.ports import Conditions, Spawn
+from flux.shell.binding import cpus
+from flux.shell.environment import node_environment, task_environment, visible_gpus
 from flux.shell.exits import Exits
 from flux.shell.input import Credits
 from flux.shell.job import Job
@@ -45,14 +47,22 @@ class Shell:
         self._signals: list[int] = []
         """What came before the tasks did."""
         self._starting = True
-        self._ended = False
+        self._ended = self._exited = False
 
     # -- from the leader --------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Starts the tasks, all or none."""
         env = node_environment(self.job, self._place)
-        outcomes = await asyncio.gather(*(self._start(task, env) for task in self.tasks))
+        options = self.job.options
+        bound = cpus(options.cpu_affinity, self.job.cores, self._place.cores, len(self.tasks))
+        gpus = visible_gpus(self.job, len(self.tasks))
+        outcomes = await asyncio.gather(
+            *(
+                self._start(task, env | visible, Conditions(limits=options.limits, cpus=own, input=options.input))
+                for task, visible, own in zip(self.tasks, gpus, bound, strict=True)
+            )
+        )
         self._starting = False
         failures = [outcome for outcome in outcomes if outcome is not None]
         if failures:
@@ -63,6 +73,12 @@ class Shell:
             self.report.say("started", {"pids": [task.process.pid for task in self.tasks if task.process]})
             for signum in self._signals:
                 self.signal(signum)
+        self._finish_if_over()
+
+    def refuse(self, error: OSError) -> None:
+        """There is something that its tasks cannot be started without."""
+        self._starting = False
+        self._failed(error)
         self._finish_if_over()
 
     def signal(self, signum: int) -> None:
@@ -129,21 +145,34 @@ class Shell:
     def over(self, task: Task) -> None:
         """Nothing more will come of a task."""
         self._exits.add(task.rank, task.status or 0)
+        if not self._exited:
+            self._exited = True
+            self._tell_first(task)
         self._grant(self._credits.left(task.rank))
         if not self._starting:  # it is first said that they have started, however short they were
             self._finish_if_over()
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    async def _start(self, task: Task, env: dict[str, str]) -> OSError | None:
+    async def _start(self, task: Task, env: dict[str, str], conditions: Conditions) -> OSError | None:
         job, own = self.job, task_environment(env, task.rank, task.local)
+        command = [self._rendered(word, task) if "{{" in word else word for word in job.command]
         try:
-            task.process = await self._spawn(job.command, task, env=own, cwd=job.cwd, channels=(CHANNEL,))
+            task.process = await self._spawn(
+                command, task, env=own, cwd=job.cwd, channels=(CHANNEL,), conditions=conditions
+            )
         except OSError as error:
             return error
         if self._output.full:
             task.flow(False)
         return None
+
+    def _rendered(self, word: str, task: Task) -> str:
+        """Tags in the command (flux-shell(1), mustache templates)."""
+        job, node = self.job, self.job.node
+        tags = job_tags(job.id, job.options.name, job.nnodes, job.map().ntasks)
+        tags |= task_tags(task.rank, task.local, node, job.ranks[node]) | {"tmpdir": self._place.tmpdir}
+        return render(word, tags, lambda tag: None)
 
     def _failed(self, error: OSError) -> None:
         """A task could not be started, so that the others must not run."""
@@ -169,6 +198,12 @@ class Shell:
                 case Abort(rank, code, text):
                     note = f"task {rank} called PMI_Abort{': ' + text if text else ''}"
                     self.report.say("failed", {"errnum": ECANCELED, "note": note, "status": (code & 255) << 8})
+
+    def _tell_first(self, task: Task) -> None:
+        """The first of the tasks here has ended, which the others may not be left to for long (exit-timeout)."""
+        pid = task.process.pid if task.process is not None else 0
+        told = {"rank": task.rank, "localid": task.local, "pid": pid, "wait_status": task.status or 0}
+        self.report.say("exited", {**told, "state": "Exited"})
 
     def _grant(self, count: int) -> None:
         if count:

@@ -186,6 +186,7 @@ class SimBroker:
             "modules": self.modules,
             "unload": self.modules.unload,
             "machine": lambda: ("0-3", "", 0),
+            "cores": lambda: (),
             "open": lambda: "",
             "panic": lambda reason: self.instance.kill(self.rank),
             "stderr": self.instance.stderr.append,

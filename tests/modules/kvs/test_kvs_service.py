@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flux.base import treeobj
-from flux.modules.kvs.committer import LAZILY
+from flux.modules.kvs.committer import BURST, LAZILY
 from flux.modules.kvs.lookup import READDIR, TREEOBJ
 from flux.modules.kvs.service import KVS
 from flux.modules.kvs.transaction import APPEND, LAZY, NO_MERGE, SYNC
@@ -109,9 +109,12 @@ def test_a_commit_that_must_not_be_merged_has_a_root_of_its_own() -> None:
     play(scenario, size=1)
 
 
-def test_a_lazy_commit_shares_the_root_of_the_next_one_and_waits_a_moment_only() -> None:
+def test_a_lazy_commit_after_others_shares_the_root_of_the_next_one_and_waits_a_moment_only() -> None:
     async def scenario(flux: SimInstance) -> None:
-        await commit(flux, 0, op("first", b"1"), flags=LAZY)
+        begun = flux.now()
+        for _ in range(BURST):
+            await commit(flux, 0, op("first", b"1"), flags=LAZY)
+        assert flux.now() - begun < LAZILY, "the first ones do not wait"
         lazy = asyncio.ensure_future(commit(flux, 0, op("a", b"1"), flags=LAZY))
         await asyncio.sleep(LAZILY / 2)
         assert not lazy.done()

@@ -10,6 +10,8 @@ from flux.base.kvswrites import Writes
 STREAMS = ("stdout", "stderr")
 LIMIT = 1 << 30
 """Bytes of output that are kept of one stream of a job, unless it says otherwise (`-o output.limit`)."""
+INPUT_LIMIT = 10 << 20
+"""Bytes of its input that are kept."""
 
 
 class Logs:
@@ -19,6 +21,8 @@ class Logs:
         self._kvs, self._writes, self._ntasks = kvs, writes, ntasks
         self._left = dict.fromkeys(STREAMS, limit)
         self._limit = limit
+        self._input_left = INPUT_LIMIT
+        self._read = False
         self._open = {(stream, str(task)) for task in range(ntasks) for stream in STREAMS}
 
     def event(self, now: float, name: str, context: Mapping[str, Any] | None = None) -> None:
@@ -44,6 +48,20 @@ class Logs:
         if left > 0 >= self._left[stream]:
             message = f"{stream} will be truncated, {self._limit} bytes are kept"
             self._line("output", now, "log", {"level": 3, "rank": -1, "message": message})
+
+    def input(self, now: float, io: dict[str, Any], size: int) -> None:
+        """Something was written to its tasks."""
+        if not self._read:
+            self._read = True
+            context = {"version": 1, "encoding": {"stdin": "UTF-8"}, "count": {"stdin": 1}, "options": {}}
+            self._line("input", now, "header", context)
+        if self._input_left > 0 or io.get("eof"):
+            self._line("input", now, "data", io)
+        self._input_left -= size
+
+    def input_redirected(self, now: float, path: str) -> None:
+        """Its tasks read a file."""
+        self._line("input", now, "redirect", {"stream": "stdin", "rank": "all", "path": path})
 
     def end(self, now: float) -> None:
         """Ends all streams: tasks that were lost with their node have not done so."""

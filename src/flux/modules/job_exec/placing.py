@@ -1,11 +1,28 @@
 """From what a job asked for and what it got to its tasks on each rank. Pure."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from flux.base.invalid import Invalid
 from flux.base.jobspec import Jobspec
 from flux.base.rset import ResourceSet
+from flux.base.taskmap import Taskmap
+from flux.shell.mapping import mapping
 from flux.shell.plan import plan
+
+
+class Placing(NamedTuple):
+    """The ranks that have tasks, which are the nodes of the map."""
+
+    ranks: tuple[int, ...]
+    taskmap: Taskmap
+
+
+def placed(spec: Jobspec, resources: ResourceSet) -> Placing:
+    """Where a job's tasks run. Raises Invalid for options that make no sense."""
+    option = spec.options.get("taskmap") or {}
+    shares = {rank: count for rank, count in zip(resources.ranks, counts(spec, resources), strict=True) if count}
+    made = mapping(option.get("scheme", "block"), str(option.get("value") or ""), list(shares.values()))
+    return Placing(tuple(shares), made)
 
 
 def counts(spec: Jobspec, resources: ResourceSet) -> list[int]:

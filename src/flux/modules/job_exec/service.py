@@ -1,49 +1,30 @@
 """job-exec: runs jobs for the job manager (RFC 32) by `wreck`, and writes down what they say. Rank 0 only."""
 
-from errno import ENOENT
+from errno import ENOENT, ENOSYS, EPERM, EPROTO
 from typing import Any, ClassVar
 
 import msgspec
 
 from flux.base import treeobj
+from flux.base.config import Config
 from flux.base.duration import parse_fsd
 from flux.base.invalid import Invalid
 from flux.base.iodata import decode, size
 from flux.base.jobid import JobID
 from flux.base.jobspec import Jobspec
 from flux.base.rset import ResourceSet
+from flux.modules.job_exec.execution import Execution
 from flux.modules.job_exec.logs import STREAMS, Logs
-from flux.modules.job_exec.placing import counts
-from flux.modules.job_exec.redirection import Redirection
-from flux.modules.job_exec.support import REMARK, refusal, remarks
+from flux.modules.job_exec.placing import placed
+from flux.modules.job_exec.support import REMARK, job_name, options, remarks, unbuffered
+from flux.runtime import filetree
 from flux.service import Call, Service, event, request
 from flux.service.kvswriter import KvsWriter
-from flux.wire.message import STREAMING, USER, Event, Request, Response
+from flux.wire.message import OWNER, STREAMING, USER, Event, Message, Request, Response
 
 SIGTERM, SIGKILL, SIGALRM = 15, 9, 14
 KILL_TIMEOUT = 5.0
 """Seconds from a job's fatal exception to the signal KILL."""
-
-
-class Execution:
-    """One job that runs."""
-
-    def __init__(self, asked: Request, id: int, userid: int, spec: Jobspec, resources: ResourceSet) -> None:
-        self.asked, self.id, self.userid, self.spec, self.resources = asked, id, userid, spec, resources
-        self.logs: Logs
-        self.tag = 0
-        """The matchtag of its wreck.run, 0 while there is none."""
-        self.failed = self.over = False
-        self.numbers: dict[str, int] = {}
-        """Up to which number each node's output was taken."""
-        self.redirection: Redirection
-        self.writing = 0
-        """Pieces of output that are on their way to files."""
-        self.status: int | None = None
-        """What it has come to, while its files are not closed."""
-        self.timer: Any = None
-        self.expiry: Any = None
-        self.escalation: Any = None
 
 
 class JobExec(Service):
@@ -51,9 +32,18 @@ class JobExec(Service):
 
     name: ClassVar[str] = "job-exec"
 
+    def configured(self, config: Config) -> None:
+        """Takes `exec.kill-timeout` (flux-config-exec(5))."""
+        text = str(config.values.get("exec", {}).get("kill-timeout", KILL_TIMEOUT))
+        try:
+            self._kill_timeout = parse_fsd(text)
+        except ValueError:
+            raise config.complaint(("exec", "kill-timeout"), f"{text} is not a duration") from None
+
     async def start(self) -> None:
         """Says that it executes jobs."""
         self._jobs: dict[int, Execution] = {}
+        self._services: dict[str, Execution] = {}
         self._writer = KvsWriter(self)
         await self.rpc("job-manager.exec-hello", {"service": "job-exec"})
 
@@ -76,20 +66,15 @@ class JobExec(Service):
         asked = call.request
         call.abandon()
         try:
-            job = Execution(asked, id, userid, Jobspec.parse(jobspec), ResourceSet.parse(R))
-            shares = counts(job.spec, job.resources)
-            why = refusal(job.spec)
-            if why:
-                raise Invalid(why)
+            spec, resources = Jobspec.parse(jobspec), ResourceSet.parse(R)
+            placing = placed(spec, resources)
+            logs = Logs(JobID(id).kvs, placing.taskmap.ntasks, self._writer.writes)
+            job = Execution(asked, id, userid, spec, resources, placing, logs)
         except (Invalid, OSError) as error:
             self._tell(asked, id, "exception", {"severity": 0, "type": "exec", "note": str(error)})
             self._tell(asked, id, "release", {"ranks": "all", "final": True})
             return
         self._jobs[id] = job
-        job.logs = Logs(JobID(id).kvs, sum(shares), self._writer.writes)
-        name = job.spec.name or job.spec.command[0].rpartition("/")[2]
-        where = job.spec.cwd, len(job.resources), sum(shares)
-        job.redirection = Redirection(job.spec.options, id, name, *where)
         for remark in remarks(job.spec):
             self._tell(asked, id, "exception", {"severity": REMARK, "type": "exec", "note": remark})
         self._log(job, "init")
@@ -100,12 +85,12 @@ class JobExec(Service):
         if test is not None:
             self._pretend(job, test)
         else:
-            self._fetch(job, shares)
+            self._fetch(job)
 
     # -- real tasks -------------------------------------------------------------------------------------------------
 
-    def _fetch(self, job: Execution, shares: list[int]) -> None:
-        """The environment is not in what the manager tells: it is with the jobspec in the key-value store."""
+    def _fetch(self, job: Execution) -> None:
+        """Environment and files are not in what the manager tells: they are in the key-value store."""
 
         def told(response: Response) -> None:
             if job.over:
@@ -114,27 +99,42 @@ class JobExec(Service):
                 self._refuse(job, f"no jobspec: {response.text()}")
                 return
             jobspec = msgspec.json.decode(treeobj.value_of(response.body()["val"]))
-            self._run(job, shares, jobspec["attributes"]["system"].get("environment") or {})
+            self._run(job, jobspec["attributes"]["system"])
 
         key = f"{JobID(job.id).kvs}.jobspec"
         self.send_request("kvs.lookup", {"key": key, "flags": 0, "namespace": "primary"}, told)
 
-    def _run(self, job: Execution, shares: list[int], environment: dict[str, Any]) -> None:
-        ranks = [rank for rank, count in zip(job.resources.ranks, shares, strict=True) if count]
+    def _run(self, job: Execution, system: dict[str, Any]) -> None:
+        try:
+            wanted = options(job.spec, job.resources, job.ranks, system.get("files") or {})
+            for name, entry in wanted.files.items():
+                filetree.check(name, entry)
+        except OSError as error:
+            self._refuse(job, str(error.strerror))
+            return
+        environment = system.get("environment") or {}
         asked = {
             "id": job.id,
             "command": list(job.spec.command),
             "environment": {name: value for name, value in environment.items() if value is not None},
             "cwd": job.spec.cwd,
-            "ranks": ",".join(map(str, ranks)),
-            "counts": [count for count in shares if count],
+            "ranks": ",".join(map(str, job.ranks)),
+            "taskmap": job.taskmap.to_json(),
+            "unbuffered": unbuffered(job.spec),
+            "options": msgspec.to_builtins(wanted),
         }
+        stream = job.spec.options.get("stream")
+        if isinstance(stream, str):
+            asked["stream"] = stream
         self._log(job, "starting")
         job.logs.header(self.host.wall())
-        for stream in STREAMS:
-            if job.redirection.redirects(stream):
-                job.logs.redirected(self.host.wall(), stream, job.redirection.common(stream) or "")
+        for name in STREAMS:
+            if job.redirection.redirects(name):
+                job.logs.redirected(self.host.wall(), name, job.redirection.common(name) or "")
+        if wanted.input:
+            job.logs.input_redirected(self.host.wall(), wanted.input)
         job.tag = self.send_request("wreck.run", asked, lambda response: self._heard(job, response), flags=STREAMING)
+        self._serve_shell(job)
 
     def _heard(self, job: Execution, response: Response) -> None:
         if response.errnum:
@@ -145,9 +145,8 @@ class JobExec(Service):
         data = told["data"]
         match told["type"]:
             case "accept":
-                self._log(
-                    job, "shell.init", {"service": self._service(job), "leader-rank": 0, "size": len(job.resources)}
-                )
+                where = {"service": job.service, "leader-rank": self.host.rank, "size": len(job.resources)}
+                self._log(job, "shell.init", where)
                 self._log(job, "shell.start", {"taskmap": data["taskmap"]})
             case "start":
                 self._tell(job.asked, job.id, "start", {})
@@ -155,10 +154,32 @@ class JobExec(Service):
                     self._kill(job, SIGTERM)
             case "output":
                 self._output(job, data)
+            case "add-credit":
+                job.stdin.credit(data["channels"]["stdin"])
+                self._pass_on(job)
+            case "exited":
+                self._log(job, "shell.task-exit", data)
+                self._one_has_exited(job, data)
             case "exception" if not job.failed:
                 self._tell(job.asked, job.id, "exception", {key: data[key] for key in ("severity", "type", "note")})
             case "finish":
                 self._close(job, shell_status(data["status"]))
+
+    def _one_has_exited(self, job: Execution, task: dict[str, Any]) -> None:
+        """The others may run on for a while (exit-timeout), or not at all (exit-on-error)."""
+        if job.taskmap.ntasks == 1 or job.failed:
+            return
+        who = f"{job_name(job.spec)}: task rank {task['rank']}"
+        status = task["wait_status"]
+        if status and job.spec.options.get("exit-on-error"):
+            self._fail(job, f"{who} failed ({said(status)}) and exit-on-error is set")
+        elif job.exit_timeout is not None:
+            note = f"{who} exited ({said(status)}) and exit-timeout={job.exit_timeout:g}s has expired"
+            job.timers["exit"] = self.host.after(job.exit_timeout, lambda: self.guarded(self._fail, job, note))
+
+    def _fail(self, job: Execution, note: str) -> None:
+        if not job.failed and not job.over and job.status is None:
+            self._tell(job.asked, job.id, "exception", {"severity": 0, "type": "exec", "note": note})
 
     def _output(self, job: Execution, data: dict[str, Any]) -> None:
         io = data["io"]
@@ -216,8 +237,48 @@ class JobExec(Service):
         if not job.over:
             self.notify("wreck.ack", {"id": job.id, "seq": numbers})
 
-    def _service(self, job: Execution) -> str:
-        return f"{job.userid}-shell-{JobID(job.id).f58plain}"
+    # -- its shell's service ----------------------------------------------------------------------------------------
+
+    def deliver(self, msg: Message) -> None:
+        """What is asked of a job's shell (`UID-shell-ID`) is asked of us."""
+        if isinstance(msg, Request):
+            job = self._services.get(msg.topic.partition(".")[0])
+            if job is not None:
+                self._asked_of_shell(job, msg)
+                return
+        super().deliver(msg)
+
+    def _serve_shell(self, job: Execution) -> None:
+        self._services[job.service] = job
+        self.host.port("neighbours").register(job.service, self.id)
+
+    def _asked_of_shell(self, job: Execution, msg: Request) -> None:
+        """To write to its tasks is all that can be asked (`stdin`, RFC 24)."""
+        call = Call(msg, self.send)
+        try:
+            if msg.userid != job.userid and not msg.rolemask & OWNER:
+                raise OSError(EPERM, f"{JobID(job.id)}: not your job")
+            if not msg.topic.endswith(".stdin"):
+                raise OSError(ENOSYS, f"Unknown service method '{msg.topic}'")
+            job.stdin.put(msg.body(), call)
+        except OSError as error:
+            call.refuse(error.errno or EPROTO, error.strerror or "")
+            return
+        self.guarded(self._pass_on, job)
+
+    def _pass_on(self, job: Execution) -> None:
+        """Gives the tasks what they can take of their input."""
+        for piece in job.stdin.go():
+            self.notify("wreck.write", {"id": job.id, "io": piece.io})
+            job.logs.input(self.host.wall(), piece.io, piece.size)
+            self._writer.soon()
+            piece.answer.respond()
+
+    def _unserve_shell(self, job: Execution) -> None:
+        if self._services.pop(job.service, None) is not None:
+            self.host.port("neighbours").unregister(job.service, self.id)
+        for piece in job.stdin.left():
+            piece.answer.refuse(ENOENT, f"{JobID(job.id)}: its tasks have ended")
 
     # -- pretended ones ---------------------------------------------------------------------------------------------
 
@@ -228,7 +289,7 @@ class JobExec(Service):
         self._log(job, "starting")
         self._tell(job.asked, job.id, "start", {})
         status = int(test.get("wait_status", 0))
-        job.timer = self.host.after(seconds, lambda: self.guarded(self._finished, job, status))
+        job.timers["run"] = self.host.after(seconds, lambda: self.guarded(self._finished, job, status))
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
@@ -241,10 +302,8 @@ class JobExec(Service):
     def _finished(self, job: Execution, status: int) -> None:
         if job.over:
             return
-        job.over = True
-        for timer in (job.timer, job.expiry, job.escalation):
-            if timer is not None:
-                timer.cancel()
+        job.end()
+        self._unserve_shell(job)
         if job.tag:
             job.logs.end(self.host.wall())
         self._log(job, "complete", {"status": status})
@@ -269,7 +328,7 @@ class JobExec(Service):
             self._finished(job, status)
             return
         self._kill(job, SIGTERM)
-        job.escalation = self.host.after(KILL_TIMEOUT, lambda: self.guarded(self._kill, job, SIGKILL))
+        job.timers["kill"] = self.host.after(self._kill_timeout, lambda: self.guarded(self._kill, job, SIGKILL))
 
     @event("shell-")
     def signalled(self, event: Event) -> None:
@@ -292,12 +351,15 @@ class JobExec(Service):
         self._expire(job, expiration)
 
     def _expire(self, job: Execution, expiration: float) -> None:
-        if job.expiry is not None:
-            job.expiry.cancel()
-        job.expiry = None
-        if expiration:
-            seconds = max(0.0, expiration - self.host.wall())
-            job.expiry = self.host.after(seconds, lambda: self.guarded(self._timed_out, job))
+        job.stop_timer("expiry")
+        job.stop_timer("warning")
+        if not expiration:
+            return
+        seconds = max(0.0, expiration - self.host.wall())
+        job.timers["expiry"] = self.host.after(seconds, lambda: self.guarded(self._timed_out, job))
+        if job.warning is not None and job.warning[1] < seconds:
+            signum, left = job.warning
+            job.timers["warning"] = self.host.after(seconds - left, lambda: self.guarded(self._kill, job, signum))
 
     def _timed_out(self, job: Execution) -> None:
         if job.failed or job.over:
@@ -326,6 +388,12 @@ class JobExec(Service):
 def end_of(io: dict[str, Any]) -> dict[str, Any]:
     """That a stream has ended, without what was said last."""
     return {"stream": io["stream"], "rank": io["rank"], "eof": True}
+
+
+def said(status: int) -> str:
+    """How a task has ended, by its wait status."""
+    signum = status & 127
+    return f"Signal {signum}" if signum else f"Exit {status >> 8}"
 
 
 def shell_status(status: int) -> int:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from flux.service.call import Call
 
 LAZILY = 0.02
-"""Seconds from one lazy commit to the next: those that come meanwhile share a root, or that of one that is not."""
+"""Seconds from one lazy commit to the next, if there are many: those that come meanwhile share a root."""
+BURST = 5
+"""Lazy commits that go at once, after a time with none: a single job does not wait."""
 
 Told = Callable[[Response], None]
 
@@ -55,8 +57,10 @@ class Committer:
         self._dirs, self._hash, self._ways = dirs, hashed, ways
         self._queue = Queue()
         self._busy = self._woken = False
-        self._hurried = self._resting = False
-        """Whether somebody does not wait; whether the lazy ones do, because one of them went a moment ago."""
+        self._hurried = False
+        """Whether somebody does not wait."""
+        self._lately = 0
+        """Lazy commits that went a moment ago."""
 
     @property
     def busy(self) -> bool:
@@ -83,15 +87,19 @@ class Committer:
     def _wake(self) -> None:
         if self._woken or self._busy:
             return
-        if self._queue and not (self._hurried or self._resting):
-            self._resting = self._hurried = True
-            self._ways.after(LAZILY, self._rested)
+        if self._queue and not self._hurried and self._lately < BURST:
+            self._hurried = True
+            self._lately += 1
+            if self._lately == 1:
+                self._ways.after(LAZILY, self._rested)
         if self._hurried:
             self._woken = True
             self._ways.later(self._turn)
 
     def _rested(self) -> None:
-        self._resting = False
+        self._lately -= 1
+        if self._lately:
+            self._ways.after(LAZILY, self._rested)
         self._wake()
 
     def _turn(self) -> None:

@@ -24,8 +24,8 @@ class Hosted:
 
     shell: Shell
 
-    def __init__(self, job: Job, host: str, limit: float, done: Callable[[], None]) -> None:
-        self.job, self._host, self._done = job, host, done
+    def __init__(self, job: Job, tmpdir: str, host: str, limit: float, done: Callable[[], None]) -> None:
+        self.job, self.tmpdir, self._host, self._done = job, tmpdir, host, done
         self.patience = Patience(limit)
         """With a leader that cannot be reached."""
         self.attempts = 0

@@ -1,6 +1,6 @@
 """One job seen by the broker that was asked for it: folds what its nodes say into what the client is told. Pure.
 
-Clients are told what RFC 32 has (`start`, `exception`, `finish`), and `accept`, `output`, `add-credit` besides:
+Clients are told what RFC 32 has (`start`, `exception`, `finish`); `accept`, `output`, `add-credit`, `exited` besides:
 `{id type data}` each, `finish` last.
 
 A node that cannot be reached is tried again for a while. One that is lost for good is named, its tasks count as
@@ -42,6 +42,7 @@ class Leader:
         self._exits = Exits()
         self._verdict: int | None = None
         """The wait status that the job ends with, whatever its tasks do, once something went wrong."""
+        self._one_has_exited = False
         self._pairs: dict[int, dict[str, str]] = {}
         self._rounds = 0
         """PMI barriers that are done with."""
@@ -157,6 +158,13 @@ class Leader:
         self._pairs, self._rounds = {}, data["round"]
         return self._order_all("wreck.release", {"pairs": everybody})
 
+    def _exited(self, node: int, data: dict[str, Any]) -> list[Action]:
+        """A task has ended; the client hears of the first one."""
+        if self._one_has_exited:
+            return []
+        self._one_has_exited = True
+        return [Answer("exited", data)]
+
     def _failed(self, node: int, data: dict[str, Any]) -> list[Action]:
         return self._fail("exec", data["note"], data["status"], {"errnum": data["errnum"]})
 
@@ -243,6 +251,7 @@ _SAID: dict[str, Callable[[Leader, int, dict[str, Any]], list[Action]]] = {
     "output": Leader._output,
     "credit": Leader._credit,
     "enter": Leader._enter,
+    "exited": Leader._exited,
     "failed": Leader._failed,
     "finish": Leader._finish,
 }

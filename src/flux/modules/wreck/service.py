@@ -13,14 +13,15 @@ from flux.base.idset import IDset
 from flux.base.jobid import JobID
 from flux.base.jobids import JobIDs
 from flux.base.mustache import job_tags, render
+from flux.base.taskmap import Taskmap
 from flux.modules.wreck.actions import Action, Again, Answer, Ask, Over, Release, Start
 from flux.modules.wreck.hosted import Hosted
 from flux.modules.wreck.kept import STREAMS, Kept
 from flux.modules.wreck.leader import NOTED, Leader
-from flux.runtime import rundir
+from flux.runtime import filetree, rundir
 from flux.service import ALL, LATER, Call, Later, Service, request
 from flux.service.kit import LOG_ERR, LOG_WARNING
-from flux.shell.job import Job
+from flux.shell.job import Job, Options
 from flux.shell.place import Place
 from flux.shell.plan import placed, plan
 from flux.shell.shell import Shell
@@ -28,6 +29,7 @@ from flux.wire.message import STREAMING, Response
 
 WINDOW, LEAST_WINDOW = 8 << 20, 1 << 16
 """Bytes of output that may be under way to a client, shared out to a job's nodes; and the least that a node gets."""
+NO_OPTIONS = Options()
 PATIENCE = "wreck.patience"
 """The attribute that says for how long a job's nodes, and who leads it, are tried when they cannot be reached."""
 
@@ -83,18 +85,19 @@ class Wreck(Service):
         unbuffered: bool = False,
         stream: str = "",
         id: int = 0,
-        counts: list[int] | None = None,
+        taskmap: list[Any] | None = None,
+        options: Options = NO_OPTIONS,
     ) -> Later:
         """Runs a command on `ranks` (RFC 22; ours unless said) and tells all that becomes of it (see `Leader`).
 
-        A job that has an `id` already keeps it; `counts` are its tasks on each rank, if they are not to be spread.
+        A job that has an `id` already keeps it; `taskmap` (RFC 34) has its tasks, if they are not to be spread.
         With `stream` its output is also kept, as a stream at that key, in which {{id}} and the like are replaced. If
         that is refused, so is the job.
         """
         if not command:
             raise OSError(EINVAL, "no command")
         where = self._ranks(ranks)
-        made = plan(ntasks, where) if counts is None else placed(where, counts)
+        made = plan(ntasks, where) if taskmap is None else placed(where, Taskmap.from_json(taskmap))
         id = id or self._ids.next(int((self.host.wall() - self._began) * 1000))
         if id in self._led:
             raise OSError(EEXIST, f"{JobID(id)}: runs already")
@@ -109,6 +112,7 @@ class Wreck(Service):
             cwd=cwd,
             unbuffered=unbuffered,
             window=max(LEAST_WINDOW, WINDOW // len(made.ranks)),
+            options=options,
         )
         led = self._led[id] = Led(Leader(id, made, self._patience), call, job)
         if stream:
@@ -307,7 +311,11 @@ class Wreck(Service):
             call.on_close = hosted.shell.end
         else:
             self._attend(hosted)
-        self.run(hosted.shell.start())
+        error = self._bring_files(hosted)
+        if error is not None:
+            hosted.shell.refuse(error)
+        else:
+            self.run(hosted.shell.start())
         return LATER
 
     @request()
@@ -346,8 +354,9 @@ class Wreck(Service):
         tmpdir = self._make_tmpdir(job)
         level = int(self._attribute("instance-level") or 0) + 1
         path = self._attribute("jobid-path") or "/"
-        place = Place(self._attribute("local-uri"), tmpdir, self.host.hostname, level, path)
-        hosted = Hosted(job, self.host.hostname, self._patience, lambda: self._finished(hosted, tmpdir))
+        cores = self.host.port("cores")() if job.cores else ()
+        place = Place(self._attribute("local-uri"), tmpdir, self.host.hostname, level, cores, path)
+        hosted = Hosted(job, tmpdir, self.host.hostname, self._patience, lambda: self._finished(hosted))
         hosted.shell = Shell(job, place, self.host.spawn, hosted.tell)
         self._hosted[job.id] = hosted
         return hosted
@@ -406,12 +415,23 @@ class Wreck(Service):
                 return ""
         return path
 
-    def _finished(self, hosted: Hosted, tmpdir: str) -> None:
+    def _bring_files(self, hosted: Hosted) -> OSError | None:
+        """The files that the job has with it; returns why they cannot be there."""
+        if hosted.job.options.files and not hosted.tmpdir:
+            return OSError(ENOENT, "files: there is no temporary directory for the job")
+        try:
+            filetree.lay(hosted.tmpdir, hosted.job.options.files)
+        except OSError as error:
+            return error
+        return None
+
+    def _finished(self, hosted: Hosted) -> None:
         """Nothing more will come of the tasks. What they said is kept until the leader says that it has it all."""
         if hosted.released:
             self._hosted.pop(hosted.job.id, None)
         if not self._busy:
             self._none_left.set()
+        tmpdir = hosted.tmpdir
         if tmpdir and not rundir.remove_empty(tmpdir):
             asyncio.get_running_loop().run_in_executor(None, rundir.remove, tmpdir)  # also if we are being unloaded
 
