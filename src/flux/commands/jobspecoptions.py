@@ -16,6 +16,7 @@ from flux.base import constraint_query, dependency, shape
 from flux.base.duration import parse_fsd
 from flux.base.invalid import Invalid
 from flux.commands.parser import Parser
+from flux.runtime.directory import absolute
 
 PER_TASK = ("ntasks", "cores_per_task", "gpus_per_task", "mem")
 PER_RESOURCE = ("cores", "tasks_per_node", "tasks_per_core", "gpus_per_node")
@@ -108,7 +109,7 @@ def jobspec(args: Namespace) -> dict[str, Any]:
     system: dict[str, Any] = {
         "duration": _duration(args.time_limit),
         "environment": _environment(args.env),
-        "cwd": _text(os.path.abspath(args.cwd) if args.cwd else os.getcwd()),
+        "cwd": _text(os.path.normpath(absolute(args.cwd or os.curdir))),
         "shell": {"options": options},
     }
     _name(system, args)

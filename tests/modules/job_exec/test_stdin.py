@@ -21,10 +21,13 @@ def test_input_goes_when_there_is_credit_and_in_order() -> None:
         made.put({"data": "three"}, 3)
 
 
-def test_the_end_needs_no_credit() -> None:
+def test_the_end_waits_for_the_tasks_but_needs_no_credit() -> None:
     made = Stdin()
-    made.put({"eof": True}, 1)
-    assert [piece.answer for piece in made.go()] == [1]
+    made.put({"data": "some"}, 1)
+    made.put({"eof": True}, 2)
+    assert made.go() == [], "nobody is there to read"
+    made.credit(4)
+    assert [piece.answer for piece in made.go()] == [1, 2]
 
 
 def test_too_much_is_refused_and_what_is_left_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

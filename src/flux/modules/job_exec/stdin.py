@@ -23,6 +23,8 @@ class Stdin:
 
     def __init__(self) -> None:
         self._credits = 0
+        self._begun = False
+        """Whether there are tasks to read: before, they are granted nothing."""
         self._pieces: deque[Piece] = deque()
         self._waiting = 0
         self.ended = False
@@ -44,11 +46,12 @@ class Stdin:
     def credit(self, credits: int) -> None:
         """The tasks can take so many bytes more."""
         self._credits += credits
+        self._begun = True
 
     def go(self) -> list[Piece]:
         """What they can take now."""
         gone: list[Piece] = []
-        while self._pieces and (self._credits > 0 or not self._pieces[0].size):
+        while self._pieces and self._begun and (self._credits > 0 or not self._pieces[0].size):
             piece = self._pieces.popleft()
             self._credits -= piece.size
             self._waiting -= piece.size
