@@ -177,7 +177,8 @@ def test_a_script_says_what_runs_it(tmp_path: Path) -> None:
     assert made.getattr("files")["script"]["data"] == "#!/bin/sh\ntrue\n"
     assert (made.getattr("job.name"), made.output) == ("work.sh", "flux-{{id}}.out")
     assert made.resources[0]["exclusive"]
-    for arguments in ({}, {"script": "a", "content": "b"}):
+    neither: dict[str, Any] = {}
+    for arguments in (neither, {"script": "a", "content": "b"}):
         with pytest.raises(TypeError, match="either 'script'"):
             JobspecV1.from_batch(**arguments)
 

@@ -216,7 +216,7 @@ class FluxExecutor:
         def begin(handle: Flux, future: FluxExecutorFuture, follow: Callable[[int], None]) -> None:
             follow(jobid)
 
-        return self._put(begin, jobid)
+        return self._put(begin, lambda future: future._set_jobid(jobid))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Takes no more jobs. With `wait` returns when all are over, and the threads have ended.
@@ -236,15 +236,14 @@ class FluxExecutor:
     def __exit__(self, *_: object) -> None:
         self.shutdown(wait=True)
 
-    def _put(self, begin: Begin, *jobid: int) -> FluxExecutorFuture:
+    def _put(self, begin: Begin, prepare: Callable[[FluxExecutorFuture], Any] = id) -> FluxExecutorFuture:
         with self._lock:
             if self._over:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             worker = self._workers[self._next]
             self._next = (self._next + 1) % len(self._workers)
             future = FluxExecutorFuture(worker.thread.ident)
-            if jobid:
-                future._set_jobid(*jobid)
+            prepare(future)
             worker.put(Task(begin, future))
             return future
 
