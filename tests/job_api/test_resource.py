@@ -154,6 +154,7 @@ def test_an_instance_says_what_it_has(h: flux.Flux) -> None:
     assert flux.resource.resource_list(h).get().allocated.ncores == 1
     assert (len(status.allocated), str(status.online)) == (1, "0-1")
     flux.job.cancel(h, id)
+    flux.job.event_wait(h, id, "clean", raiseJobException=False)
 
 
 def test_a_callback_gets_it_too(h: flux.Flux) -> None:

@@ -35,6 +35,12 @@ SENTINEL_EVENT = JournalEvent(-1, {})
 """Stands between events that were and those that come, for a consumer that wants it."""
 
 
+def events_of(answer: Mapping[str, Any]) -> list[JournalEventBase]:
+    """The events of an answer of the journal."""
+    id, jobspec, R = answer.get("id", -1), answer.get("jobspec"), answer.get("R")
+    return [JournalEvent(id, entry, jobspec, R) for entry in answer["events"]]
+
+
 class JournalConsumer(JournalConsumerBase):
     """Follows the events of all jobs: `start`, then `poll` again and again, or `set_callback`; `stop` ends it.
 

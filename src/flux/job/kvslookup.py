@@ -47,6 +47,20 @@ def decoded(told: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
+def wanted(keys: Iterable[str], original: bool) -> list[str]:
+    """The keys to ask for: the jobspec as it was submitted is in J."""
+    return list(dict.fromkeys("J" if original and key == "jobspec" else key for key in keys))
+
+
+def shaped(told: dict[str, Any], keys: Sequence[str], decode: bool, original: bool) -> dict[str, Any]:
+    """An answer as it was asked for."""
+    if original and "jobspec" in keys:
+        told["jobspec"] = submitted(told["J"])
+        if "J" not in keys:
+            del told["J"]
+    return decoded(told) if decode else told
+
+
 def submitted(J: str) -> str:
     """The jobspec that was signed (RFC 15), as JSON."""
     return a2b_base64(J.split(".")[1]).decode()
@@ -134,10 +148,8 @@ class JobKVSLookup:
         self.errors: list[str] = []
         """What went wrong with single jobs, after `data`."""
         self.flags = 0 if base else FLUX_JOB_LOOKUP_CURRENT
-        self.original = original and "jobspec" in self.keys
-        self.asked = self.keys
-        if self.original:
-            self.asked = list(dict.fromkeys("J" if key == "jobspec" else key for key in self.keys))
+        self.original = original
+        self.asked = wanted(self.keys, original)
 
     def fetch_data(self) -> JobKVSLookupFuture:
         """Asks. Returns a future: `get`, `get_decode`."""
@@ -155,12 +167,4 @@ class JobKVSLookup:
 
     def read(self, answer: JobInfoLookupRPC) -> dict[str, Any]:
         """What one job's answer has, as it was asked for."""
-        return self.shaped(answer.get())
-
-    def shaped(self, told: dict[str, Any]) -> dict[str, Any]:
-        """An answer as it was asked for."""
-        if self.original:
-            told["jobspec"] = submitted(told["J"])
-            if "J" not in self.keys:
-                del told["J"]
-        return decoded(told) if self.decode else told
+        return shaped(answer.get(), self.keys, self.decode, self.original)

@@ -81,6 +81,11 @@ def ranks_of(include: Any, resources: ResourceSet) -> IDset:
         return IDset(resources.host_ranks(include, ignore_nomatch=True))
 
 
+def topic() -> str:
+    """What is to be asked."""
+    return os.environ.get("FLUX_RESOURCE_LIST_RPC") or TOPIC
+
+
 class ResourceListRPC(RPC):
     """Resources that are asked for. `resource_list` makes one."""
 
@@ -95,4 +100,4 @@ def resource_list(flux_handle: "Flux") -> ResourceListRPC:
     Returns a future, whose `get` gives a `SchedResourceList`. FLUX_RESOURCE_LIST_RPC names another topic to ask, for
     tests.
     """
-    return ResourceListRPC(flux_handle, os.environ.get("FLUX_RESOURCE_LIST_RPC") or TOPIC, nodeid=0)
+    return ResourceListRPC(flux_handle, topic(), nodeid=0)
