@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         wait_async,
         wait_get_status,
     )
+    from flux.job.watcher import JobWatcher
 
 _WHERE = {
     "flux.eventlog": ("EventLogEvent",),
@@ -142,6 +143,7 @@ _WHERE = {
         "wait_async",
         "wait_get_status",
     ),
+    "flux.job.watcher": ("JobWatcher",),
 }
 _FILES = {name: where for where, names in _WHERE.items() for name in names}
 """Each name with the file that it is in, which is imported when the name is first used."""
@@ -165,6 +167,7 @@ __all__ = [
     "JobStats",
     "JobWaitFuture",
     "JobWaitResult",
+    "JobWatcher",
     "Jobspec",
     "JobspecV1",
     "JournalConsumer",
