@@ -180,6 +180,17 @@ def test_jobs_are_listed_by_many_things(h: flux.Flux) -> None:
         flux.job.job_list(h, attrs=["colour"]).get_jobs()
 
 
+def test_a_callback_gets_a_list_once(h: flux.Flux) -> None:
+    id = run(h, "true", name="once")
+    found: list[list[int]] = []
+    asked = flux.job.job_list(h, name="once", states=FLUX_JOB_STATE_INACTIVE)
+    asked.then(lambda future: found.append([job["id"] for job in future.get_jobs()]))
+    several = flux.job.JobList(h, ids=[id]).fetch_jobs()
+    several.then(lambda future: found.append([job.id for job in future.get_jobinfos()]))
+    h.reactor_run()
+    assert found == [[id], [id]]
+
+
 def test_a_list_is_put_together_from_words(h: flux.Flux) -> None:
     id = run(h, "false", name="words")
     wanted = flux.job.JobList(h, filters=["failed,canceled"], name="words", user="all", max_entries=5)
@@ -280,6 +291,20 @@ def test_output_is_watched_as_it_comes(h: flux.Flux) -> None:
     names = [event.name for event in flux.job.output_event_watch(h, id)]
     assert names[0] == "header"
     assert set(names) == {"header", "data"}
+
+
+def test_who_leaves_output_is_done_with_it(h: flux.Flux) -> None:
+    id = flux.job.submit(h, JobspecV1.from_command(["sh", "-c", "echo ready; sleep inf"]))
+    for watch in (flux.job.output_watch, flux.job.output_watch_lines):
+        for _, text in watch(h, id):
+            assert text.strip() == "ready"
+            break
+    for event in flux.job.output_event_watch(h, id):
+        assert event.name == "header"
+        break
+    flux.job.cancel(h, id)
+    assert flux.job.result(h, id).result == "CANCELED"
+    assert h.reactor_run() == 0
 
 
 def test_output_comes_to_a_callback(h: flux.Flux) -> None:

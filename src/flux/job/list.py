@@ -71,6 +71,7 @@ class JobListRPC(RPC):
                 told = self.get()
             except OSError as error:
                 if error.errno == ENODATA:
+                    self.stop()  # a callback has had all of them by now
                     return
                 raise
             yield from told["jobs"]
