@@ -53,7 +53,7 @@ class JobspecV1(Jobspec):
         queue: str | None = None,
         bank: str | None = None,
     ) -> Self:
-        """Makes a jobspec of so many tasks of a command, with so many cores and GPUs each (as `flux submit`).
+        """Makes a jobspec (RFC 25) of so many tasks of a command, with so many cores and GPUs each (flux-submit(1)).
 
         With `num_nodes` the tasks are spread over that many nodes, which the job has alone if `exclusive`.
         `duration` is the time limit: seconds, "1.5h" (RFC 23), a timedelta. `environment` is all of the environment,
@@ -83,7 +83,7 @@ class JobspecV1(Jobspec):
         exclusive: bool = False,
         **kwargs: Any,
     ) -> Self:
-        """Makes a jobspec of so many cores or nodes in all, with tasks on each of them (`flux submit --cores=8`).
+        """Makes a jobspec of so many cores or nodes in all, with tasks on each of them (flux-submit(1), --cores).
 
         `per_resource_type` is "node" or "core", `per_resource_count` how many tasks run on each. `nnodes` without
         `ncores` has to be `exclusive`. The other arguments are those of `from_command` from `duration` on. ValueError

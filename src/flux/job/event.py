@@ -88,7 +88,7 @@ class JobEventWatchFuture(RPC):
 
 
 def event_watch_async(flux_handle: "Flux", jobid: int | str, eventlog: str = "eventlog") -> JobEventWatchFuture:
-    """Watches a log of a job: "eventlog", "guest.exec.eventlog", "guest.output", "guest.input".
+    """Watches a log of a job: "eventlog", "guest.exec.eventlog", "guest.output", ... (flux_job_event_watch(3)).
 
     Returns a future that is fulfilled with each event from the first on; a callback (`then`) gets it by `get_event`,
     which gives None after the last one.
@@ -97,7 +97,7 @@ def event_watch_async(flux_handle: "Flux", jobid: int | str, eventlog: str = "ev
 
 
 def event_watch(flux_handle: "Flux", jobid: int | str, eventlog: str = "eventlog") -> Iterator[EventLogEvent]:
-    """Yields the events of a log of a job, from its first, up to its last, as they happen.
+    """Yields the events of a log of a job, from its first, up to its last, as they happen (RFC 18, 21).
 
     The logs are those of `event_watch_async`. OSError: ENOENT for an unknown job or log, EPERM for somebody else's job.
     """
@@ -120,7 +120,7 @@ def checked(event: EventLogEvent, raises: bool = True) -> EventLogEvent:
 def event_wait(
     flux_handle: "Flux", jobid: int | str, name: str, eventlog: str = "eventlog", raiseJobException: bool = True
 ) -> EventLogEvent:
-    """Waits for the first event `name` in a log of a job, and returns it.
+    """Waits for the first event `name` in a log of a job, and returns it (RFC 21; flux-job(1), wait-event).
 
     JobException if the job ends badly before it, unless `raiseJobException` is false. OSError: ENODATA if the log has
     ended without it, ENOENT for an unknown job or log, EPERM for somebody else's job.

@@ -88,7 +88,7 @@ def job_kvs_lookup(
     original: bool = False,
     base: bool = False,
 ) -> dict[str, Any] | None:
-    """Some keys of a job, as `job_info_lookup` has them, by name; None for an unknown job or key.
+    """Some keys of a job (RFC 16), as `job_info_lookup` has them, by name; None for an unknown job or key.
 
     `decode` makes objects of jobspec and R. `original` is the jobspec as it was submitted; `base` leaves out what
     events have changed since. OSError(EPERM) for somebody else's job.

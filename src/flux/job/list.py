@@ -95,7 +95,7 @@ def job_list(
     At most `max_entries` (0: all), with these `attrs` ("all", or names: see `job_fields_to_attrs`). Only those of a
     user (by default one's own; FLUX_USERID_UNKNOWN: everybody's), in one of `states` or with one of `results` (masks
     of FLUX_JOB_STATE_*, FLUX_JOB_RESULT_*), active after `since` (seconds since 1970), with a `name`, of a `queue` or
-    several, and that match a `constraint` (RFC 31, 43). Returns a future, whose `get_jobs` gives dicts, `get_jobinfos`
+    several, and that match a `constraint` (RFC 43; flux_job_list(3)). Returns a future, whose `get_jobs` gives dicts, `get_jobinfos`
     `JobInfo` objects.
     """
     asked = listing(max_entries, attrs, userid, states, results, since, name, queue, constraint)
@@ -135,7 +135,10 @@ class JobListIdRPC(RPC):
 
 
 def job_list_id(flux_handle: "Flux", jobid: int | str, attrs: Sequence[str] = ALL) -> JobListIdRPC:
-    """Asks for one job, with these `attrs`, as for `job_list`. Returns a future: `get_job`, `get_jobinfo`."""
+    """Asks for one job, with these `attrs`, as for `job_list` (RFC 43; flux_job_list_id(3)).
+
+    Returns a future: `get_job` gives a dict, `get_jobinfo` a `JobInfo`. OSError(ENOENT) for an unknown job.
+    """
     made = JobListIdRPC(flux_handle, LIST_ID, {"id": JobID(jobid), "attrs": list(attrs)})
     made.jobid = jobid
     return made

@@ -74,7 +74,7 @@ def job_output(
     nowait: bool = False,
     log_stderr_level: int = LOG_TRACE,
 ) -> JobOutput:
-    """All that a job writes: waits for the end of its output, and returns (stdout, stderr, log) as text.
+    """All that a job writes: waits for the end of its output, and returns (stdout, stderr, log) as text (RFC 24).
 
     Only that of `tasks`, an idset; with `labelio` the task's number is before each line; with `nowait` what there is
     now. What the job shell logs up to `log_stderr_level` is in stderr (LOG_TRACE: all, LOG_QUIET: nothing), the rest in
@@ -279,7 +279,7 @@ def output_event_watch_async(
 def output_event_watch(
     flux_handle: "Flux", jobid: int | str, labelio: bool = False, nowait: bool = False
 ) -> Iterator[Output]:
-    """Yields the events of a job's output as they come, up to the last, and exceptions of the job among them.
+    """Yields the events of a job's output (RFC 24) as they come, up to the last, and exceptions of the job among them.
 
     Each is an OutputEvent, LogEvent, OutputHeaderEvent, RedirectEvent or JobExceptionEvent: see `name`. `labelio` puts
     the task's number before each line; `nowait` takes the log to be there, and tells no exceptions. OSError: ENOENT for
@@ -311,7 +311,7 @@ def output_watch(
     log_stderr_level: int = LOG_TRACE,
     nowait: bool = False,
 ) -> Iterator[tuple[str, str]]:
-    """Yields what a job writes as it comes: (stream, text), where stream is "stdout", "stderr" or "log".
+    """Yields what a job writes as it comes (flux-job(1), attach): (stream, text); "stdout", "stderr" or "log".
 
     What the job shell logs up to `log_stderr_level` is in "stderr", and so are the job's exceptions. The other
     arguments, and errors, are those of `output_event_watch`.

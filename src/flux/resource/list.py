@@ -95,7 +95,7 @@ class ResourceListRPC(RPC):
 
 
 def resource_list(flux_handle: "Flux") -> ResourceListRPC:
-    """Asks what there is, and what of it is up, down, allocated, free.
+    """Asks what there is (RFC 20), and what of it is up, down, allocated, free (flux-resource(1), list).
 
     Returns a future, whose `get` gives a `SchedResourceList`. FLUX_RESOURCE_LIST_RPC names another topic to ask, for
     tests.

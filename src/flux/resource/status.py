@@ -114,5 +114,8 @@ class ResourceStatusRPC:
 
 
 def resource_status(flux_handle: "Flux") -> ResourceStatusRPC:
-    """Asks which nodes are there, and what is to be said of them. `get` of what it returns gives a `ResourceStatus`."""
+    """Asks which nodes are there, and what is to be said of them (flux-resource(1), status).
+
+    `get` of what it returns gives a `ResourceStatus`. OSError if nobody tells; EPERM for who may not ask.
+    """
     return ResourceStatusRPC(flux_handle)
