@@ -65,15 +65,24 @@ print(rlist.all.nnodes, rlist.up.nnodes, isinstance(rlist.free, ResourceSet))
 print(flux.resource.status.resource_status(handle).get().offline)
 print(all(job.to_dict()["state"] == "INACTIVE" for job in JobList(handle, filters=["inactive"]).jobs()))
 """
+LEAVING = """
+import flux.job as fj
+
+executor = fj.FluxExecutor()
+executor.submit(fj.JobspecV1.from_command(["true"])).add_done_callback(lambda future: print("done", future.result()))
+print("leaving")
+"""
 SAID = [
     "True True b''\nTrue True b''\n",
     "0 5\n",
     "".join(f"True {name}\n" for name in ("submit", "depend", "alloc", "start", "finish", "release", "free", "clean"))
     + "kill Jobspec JobList\n",
     "2 2 True\n\nTrue\n",
+    "leaving\ndone 0\n",
 ]
+PROGRAMS = [SUBMIT_AND_WAIT, BULK, EVENTS, STATUS, LEAVING]
 
 
-@pytest.mark.parametrize(("program", "said"), list(zip([SUBMIT_AND_WAIT, BULK, EVENTS, STATUS], SAID, strict=True)))
+@pytest.mark.parametrize(("program", "said"), list(zip(PROGRAMS, SAID, strict=True)))
 def test_a_users_program_runs_as_it_is(session: Session, program: str, said: str) -> None:
     assert session.flux("python", "-c", program) == (0, said, "")

@@ -95,8 +95,8 @@ def job_list(
     At most `max_entries` (0: all), with these `attrs` ("all", or names: see `job_fields_to_attrs`). Only those of a
     user (by default one's own; FLUX_USERID_UNKNOWN: everybody's), in one of `states` or with one of `results` (masks
     of FLUX_JOB_STATE_*, FLUX_JOB_RESULT_*), active after `since` (seconds since 1970), with a `name`, of a `queue` or
-    several, and that match a `constraint` (RFC 43; flux_job_list(3)). Returns a future, whose `get_jobs` gives dicts, `get_jobinfos`
-    `JobInfo` objects.
+    several, and that match a `constraint` (RFC 43). Returns a future, whose `get_jobs` gives dicts, `get_jobinfos`
+    `JobInfo` objects (flux_job_list(3)).
     """
     asked = listing(max_entries, attrs, userid, states, results, since, name, queue, constraint)
     return JobListRPC(flux_handle, LIST, asked, flags=FLUX_RPC_STREAMING)
