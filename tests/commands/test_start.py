@@ -102,7 +102,9 @@ def test_a_session_that_ends_tells_its_jobs_so(tmp_path: Path) -> None:
     job = "flux run -n2 sh -c 'echo up; exec sleep 1000'"
     script = f"mkfifo $TMPDIR/up; {job} >$TMPDIR/up & exec 3<$TMPDIR/up; rm $TMPDIR/up; read a <&3; read b <&3; exit 3"
     code, _, err = start(tmp_path, "-s2", script)
-    assert (code, err) == (3, "flux-run: error: rank 1: the session ends\n")
+    said, ended = err.splitlines()
+    assert said.endswith(" type=cancel severity=0 the instance ends")
+    assert (code, ended) == (3, "flux-run: task(s) Terminated")
 
 
 def test_a_session_in_a_job_of_a_session(tmp_path: Path) -> None:

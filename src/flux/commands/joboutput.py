@@ -45,8 +45,18 @@ class Printer:
         return b"".join(b"%s: %s" % (task.encode(), line) for line in lines)
 
 
-def follow(handle: Flux, id: JobID, over: Callable[[], None], *, labelled: bool = False) -> None:
-    """Prints a job's output while the reactor runs, until its end, which `over` is told."""
+def follow(
+    handle: Flux,
+    id: JobID,
+    over: Callable[[], None],
+    *,
+    labelled: bool = False,
+    before: Callable[[], None] = lambda: None,
+) -> None:
+    """Prints a job's output while the reactor runs, until its end, which `over` is told.
+
+    `before` is called before anything is printed.
+    """
     printer = Printer(labelled=labelled)
 
     def heard(watch: Any) -> None:
@@ -56,6 +66,7 @@ def follow(handle: Flux, id: JobID, over: Callable[[], None], *, labelled: bool 
         except OSError:  # it has none
             event = None
         if event is not None:
+            before()
             printer.take(event)
         else:
             over()
