@@ -58,22 +58,10 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "flux.eventlog": ("EventLogEvent",),
-    "flux.job.JobID": (
-        "JobID",
-        "id_encode",
-        "id_parse",
-    ),
-    "flux.job.Jobspec": (
-        "Jobspec",
-        "JobspecV1",
-        "validate_jobspec",
-    ),
+    "flux.job.JobID": ("JobID", "id_encode", "id_parse"),
+    "flux.job.Jobspec": ("Jobspec", "JobspecV1", "validate_jobspec"),
     "flux.job.batchconfig": ("BatchConfig",),
-    "flux.job.constraint": (
-        "ConstraintParser",
-        "ConstraintSyntaxError",
-        "MiniConstraintParser",
-    ),
+    "flux.job.constraint": ("ConstraintParser", "ConstraintSyntaxError", "MiniConstraintParser"),
     "flux.job.event": (
         "MAIN_EVENTS",
         "JobEventWatchFuture",
@@ -82,40 +70,13 @@ _WHERE = {
         "event_watch",
         "event_watch_async",
     ),
-    "flux.job.executor": (
-        "FluxExecutor",
-        "FluxExecutorFuture",
-    ),
-    "flux.job.info": (
-        "JobInfo",
-        "JobInfoFormat",
-        "job_fields_to_attrs",
-    ),
+    "flux.job.executor": ("FluxExecutor", "FluxExecutorFuture"),
+    "flux.job.info": ("JobInfo", "JobInfoFormat", "job_fields_to_attrs"),
     "flux.job.journal": ("JournalConsumer",),
-    "flux.job.kill": (
-        "cancel",
-        "cancel_async",
-        "job_raise",
-        "job_raise_async",
-        "kill",
-        "kill_async",
-    ),
-    "flux.job.kvs": (
-        "job_kvs",
-        "job_kvs_guest",
-    ),
-    "flux.job.kvslookup": (
-        "JobKVSLookup",
-        "job_info_lookup",
-        "job_kvs_lookup",
-    ),
-    "flux.job.list": (
-        "JobList",
-        "get_job",
-        "job_list",
-        "job_list_id",
-        "job_list_inactive",
-    ),
+    "flux.job.kill": ("cancel", "cancel_async", "job_raise", "job_raise_async", "kill", "kill_async"),
+    "flux.job.kvs": ("job_kvs", "job_kvs_guest"),
+    "flux.job.kvslookup": ("JobKVSLookup", "job_info_lookup", "job_kvs_lookup"),
+    "flux.job.list": ("JobList", "get_job", "job_list", "job_list_id", "job_list_inactive"),
     "flux.job.output": (
         "job_output",
         "output_event_watch",
@@ -126,12 +87,7 @@ _WHERE = {
         "output_watch_lines_async",
     ),
     "flux.job.stats": ("JobStats",),
-    "flux.job.submit": (
-        "SubmitFuture",
-        "submit",
-        "submit_async",
-        "submit_get_id",
-    ),
+    "flux.job.submit": ("SubmitFuture", "submit", "submit_async", "submit_get_id"),
     "flux.job.timeleft": ("timeleft",),
     "flux.job.wait": (
         "JobResultFuture",
