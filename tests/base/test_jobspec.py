@@ -58,7 +58,6 @@ def changed(path: str, value: Any) -> Any:
         ("resources.0.label", None, "resources[0].label: required"),
         ("tasks", [], "tasks: 0 of them, not one"),
         ("tasks.0.command", [], "tasks[0].command: not a list of words"),
-        ("tasks.0.slot", "other", "tasks[0].slot: there is no slot 'other'"),
         ("tasks.0.count", {"per_slot": 2}, "tasks[0].count.per_slot: 2 is not 1"),
         ("tasks.0.count", {"some": 2}, "tasks[0].count: neither per_slot nor total"),
         ("attributes.system", None, "attributes.system: required"),

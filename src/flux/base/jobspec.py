@@ -71,8 +71,8 @@ class Jobspec:
             _get(obj, key, kind, "")
         if obj["version"] != 1:
             raise Invalid(f"version: {obj['version']} is not supported, only 1")
-        resources, label = _resources(obj["resources"])
-        command, task_count = _task(obj["tasks"], resources, label)
+        resources = _resources(obj["resources"])
+        command, task_count = _task(obj["tasks"], resources)
         system = _get(obj["attributes"], "system", dict, "attributes.")
         known = _system(system)
         return cls(resources, command, task_count, system=system, **known)
@@ -80,27 +80,26 @@ class Jobspec:
 
 def read_resources(obj: Any) -> Resources:
     """The shape alone, of a jobspec object. Raises Invalid."""
-    return _resources(_get(obj, "resources", list, ""))[0]
+    return _resources(_get(obj, "resources", list, ""))
 
 
 # -- resources ------------------------------------------------------------------------------------------------------
 
 
-def _resources(vertices: list[Any]) -> tuple[Resources, str]:
+def _resources(vertices: list[Any]) -> Resources:
     if len(vertices) != 1:
         raise Invalid(f"resources: {len(vertices)} vertices at the top, not one")
     top, where = vertices[0], "resources[0]."
     kind = _vertex(top, where)
     if kind == "slot":
-        slot, label = _slot(top, where)
-        return Resources(slot, top["count"], exclusive=bool(top.get("exclusive"))), label
+        return Resources(_slot(top, where), top["count"], exclusive=bool(top.get("exclusive")))
     if kind != "node":
         raise Invalid(f"{where}type: '{kind}' is neither node nor slot")
     below = _with(top, where)
     if len(below) != 1 or _vertex(below[0], f"{where}with[0].") != "slot":
         raise Invalid(f"{where}with: a node has one slot vertex")
-    slot, label = _slot(below[0], f"{where}with[0].")
-    return Resources(slot, below[0]["count"], top["count"], bool(top.get("exclusive"))), label
+    slot = _slot(below[0], f"{where}with[0].")
+    return Resources(slot, below[0]["count"], top["count"], bool(top.get("exclusive")))
 
 
 def _vertex(vertex: Any, where: str) -> str:
@@ -120,8 +119,8 @@ def _with(vertex: Any, where: str) -> list[Any]:
     return below
 
 
-def _slot(vertex: Any, where: str) -> tuple[Slot, str]:
-    label = _get(vertex, "label", str, where)
+def _slot(vertex: Any, where: str) -> Slot:
+    _get(vertex, "label", str, where)
     counts = dict.fromkeys(LEAVES, 0)
     for number, leaf in enumerate(_with(vertex, where)):
         at = f"{where}with[{number}]."
@@ -135,18 +134,17 @@ def _slot(vertex: Any, where: str) -> tuple[Slot, str]:
         counts[kind] = leaf["count"]
     if not counts["core"]:
         raise Invalid(f"{where}with: a slot needs a core")
-    return Slot(counts["core"], counts["gpu"], counts["memory"]), label
+    return Slot(counts["core"], counts["gpu"], counts["memory"])
 
 
-def _task(tasks: list[Any], resources: Resources, label: str) -> tuple[tuple[str, ...], tuple[str, int]]:
+def _task(tasks: list[Any], resources: Resources) -> tuple[tuple[str, ...], tuple[str, int]]:
     if len(tasks) != 1:
         raise Invalid(f"tasks: {len(tasks)} of them, not one")
     task, where = tasks[0], "tasks[0]."
     command = _get(task, "command", list, where)
     if not command or not all(isinstance(word, str) for word in command):
         raise Invalid(f"{where}command: not a list of words")
-    if _get(task, "slot", str, where) != label:
-        raise Invalid(f"{where}slot: there is no slot '{task['slot']:.40}'")
+    _get(task, "slot", str, where)
     count = _get(task, "count", dict, where)
     if len(count) != 1 or next(iter(count)) not in ("per_slot", "total"):
         raise Invalid(f"{where}count: neither per_slot nor total")

@@ -13,7 +13,7 @@ from flux.base.invalid import Invalid
 MARK = ":::"
 LISTED = "\0list\0"
 """Between the words of one place that becomes several."""
-OPEN, CLOSE = "\0{", "\0}"
+OPEN, CLOSE = "\0<", "\0>"
 """In place of the braces of mustache tags, which are for the job's shell."""
 
 Read = Callable[[str], list[str]]

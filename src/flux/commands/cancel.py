@@ -1,12 +1,11 @@
 """`flux cancel`: cancels jobs."""
 
-import os
-import pwd
 from argparse import ArgumentTypeError, Namespace
 
 from flux.base.jobid import JobID
 from flux.base.jobstate import State
 from flux.commands.complaint import complain
+from flux.commands.joblisting import userid
 from flux.commands.parser import Parser, command_parser
 from flux.core.handle import Flux
 from flux.job.kill import cancel_async
@@ -18,7 +17,6 @@ EXAMPLES = """\
   flux cancel --all --states=pending   only those that wait
   flux cancel --all -n                 how many that would be
 """
-EVERYBODY = 0xFFFFFFFF
 
 
 def parser() -> Parser:
@@ -55,20 +53,6 @@ def states(text: str) -> int:
             raise ArgumentTypeError(f"'{word}' is not a state (known: {', '.join(known)})")
         found |= known[word]
     return found
-
-
-def userid(text: str | None) -> int:
-    """Whose jobs: a name, a number, all; ours if nothing is said."""
-    if text is None:
-        return os.getuid()
-    if text == "all":
-        return EVERYBODY
-    if text.isdecimal():
-        return int(text)
-    try:
-        return pwd.getpwnam(text).pw_uid
-    except KeyError:
-        raise OSError(2, f"{text}: no such user") from None
 
 
 def _some(handle: Flux, args: Namespace) -> int:

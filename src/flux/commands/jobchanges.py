@@ -65,7 +65,7 @@ def _killall_options(made: Parser) -> None:
 
 
 def _killall(handle: Flux, args: Namespace) -> int:
-    from flux.commands.cancel import userid
+    from flux.commands.joblisting import userid
 
     asked = {"dry_run": not args.force, "userid": userid(args.user), "signum": int(args.signal)}
     return _counted(handle.rpc("job-manager.killall", asked).get(), "signal", args)
@@ -82,7 +82,7 @@ def _raiseall_options(made: Parser) -> None:
 
 
 def _raiseall(handle: Flux, args: Namespace) -> int:
-    from flux.commands.cancel import userid
+    from flux.commands.joblisting import userid
 
     asked = {"dry_run": not args.force, "userid": userid(args.user), "states": args.states, "type": args.type}
     more = {"severity": args.severity, "note": args.message}

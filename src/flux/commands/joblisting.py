@@ -3,7 +3,6 @@
 import os
 import pwd
 import time
-from argparse import Namespace
 from typing import Any
 
 from flux.base.duration import parse_fsd
@@ -70,9 +69,3 @@ def since(text: str | None) -> float:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
         raise Invalid(f"--since: '{text}' is neither -DURATION nor a date and time") from None
-
-
-def asked(args: Namespace, *more: dict[str, Any], attributes: list[str], count: int) -> dict[str, Any]:
-    """The payload of job-list.list for the options that commands have in common. Raises Invalid."""
-    parts = [*by_user("all" if getattr(args, "A", False) else args.user), *by_queue(args.queue), *more]
-    return {"max_entries": count, "attrs": attributes, "since": 0.0, "constraint": {"and": parts}}

@@ -53,7 +53,7 @@ def _list_options(made: Parser) -> None:
 
 
 def _list(handle: Flux, args: Namespace) -> None:
-    from flux.commands.cancel import userid
+    from flux.commands.joblisting import userid
 
     states = ["active", *(["inactive"] if args.all else [])]
     constraint = {"and": [{"userid": [userid(args.user)]}, {"states": states}]}

@@ -1,18 +1,15 @@
 """`flux jobs`: lists jobs."""
 
 import json
-import os
-import pwd
 import sys
-import time
 from argparse import Namespace
 from typing import Any
 
-from flux.base.duration import parse_fsd
 from flux.base.invalid import Invalid
 from flux.base.jobid import JobID
-from flux.base.jobstate import Result, State
+from flux.base.jobstate import Result
 from flux.base.outputformat import OutputFormat
+from flux.commands import joblisting
 from flux.commands.complaint import complain
 from flux.commands.formats import Named, choose
 from flux.commands.jobview import HEADINGS, Headings, JobView, attributes
@@ -55,10 +52,7 @@ FORMATS = {
         COMMON + "{status_abbrev:>2.2} {t_inactive!d:%b%d %R::>12h} {inactive_reason}", "Show why each job ended"
     ),
 }
-STATES = {name.lower(): int(state) for name, state in State.__members__.items()}
-RESULTS = {result.name.lower(): int(result) for result in Result}
 ENDED, CANCELED = "\033[01;31m", "\033[37m"
-EVERYBODY = 0xFFFFFFFF
 
 
 def parser() -> Parser:
@@ -92,7 +86,7 @@ def main(argv: list[str]) -> int:
     try:
         layout = _layout(args)
         constraint = _constraint(args)
-        since = _since(args.since)
+        since = joblisting.since(args.since)
     except Invalid as error:
         complain("flux-jobs", str(error))
         return 1
@@ -124,63 +118,13 @@ def _layout(args: Namespace) -> OutputFormat:
 
 
 def _constraint(args: Namespace) -> dict[str, Any]:
-    parts: list[dict[str, Any]] = []
-    user = _user(args)
-    if user != EVERYBODY:
-        parts.append({"userid": [user]})
+    parts = [*joblisting.by_user("all" if args.A else args.user), *joblisting.by_queue(args.queue)]
     if args.name:
         parts.append({"name": [args.name]})
-    if args.queue:
-        parts.append({"queue": [name for text in args.queue for name in text.split(",")]})
     if args.include:
         kind = "ranks" if set(args.include) <= set("0123456789,-[]") else "hostlist"
         parts.append({kind: [args.include]})
-    parts.append(_filter(args))
-    return {"and": parts}
-
-
-def _filter(args: Namespace) -> dict[str, Any]:
-    if args.filter is None:
-        everything = args.a or args.since
-        return {"states": ["pending", "running", *(["inactive"] if everything else [])]}
-    states, results = [], []
-    for word in (word.strip().lower() for text in args.filter for word in text.split(",")):
-        if word in STATES:
-            states.append(STATES[word])
-        elif word in RESULTS:
-            results.append(RESULTS[word])
-        else:
-            known = ",".join([*STATES, *RESULTS])
-            raise Invalid(f"Invalid filter specified: {word} (known: {known})")
-    return {"or": [*([{"states": states}] if states else []), *([{"results": results}] if results else [])]}
-
-
-def _user(args: Namespace) -> int:
-    if args.A or args.user == "all":
-        return EVERYBODY
-    if args.user is None:
-        return os.getuid()
-    if args.user.isdecimal():
-        return int(args.user)
-    try:
-        return pwd.getpwnam(args.user).pw_uid
-    except KeyError:
-        raise Invalid(f"Invalid user {args.user} specified") from None
-
-
-def _since(text: str | None) -> float:
-    if text is None:
-        return 0.0
-    try:
-        if text.startswith("-"):
-            return time.time() - parse_fsd(text[1:])
-        if text.replace(".", "", 1).isdecimal():
-            return float(text)
-        from datetime import datetime
-
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        raise Invalid(f"--since: '{text}' is neither -DURATION nor a date and time") from None
+    return {"and": [*parts, joblisting.by_filter(args.filter, everything=bool(args.a or args.since))]}
 
 
 def _found(

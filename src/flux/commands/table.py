@@ -10,8 +10,13 @@ CATEGORIES = {
     },
     "Jobs": {
         "submit": "submit a job, or many",
+        "bulksubmit": "submit a job for each of many inputs",
         "jobs": "list jobs",
         "job": "look into jobs, signal and change them",
+        "watch": "show the output of jobs until they are over",
+        "pgrep": "find jobs by name",
+        "pkill": "cancel jobs by name",
+        "update": "change what a job asks for",
         "cancel": "cancel jobs",
         "queue": "show, stop and start queues; wait until all is done",
         "resource": "show what there is for jobs, and take nodes out of service",

@@ -71,7 +71,7 @@ class JobIngest(Service):
         text = unwrap(J, asked.userid)
         try:
             jobspec = msgspec.json.decode(text)
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             raise OSError(EINVAL, "jobspec is not JSON") from None
         if self._validated(jobspec, flags):
             text = msgspec.json.encode(jobspec)
